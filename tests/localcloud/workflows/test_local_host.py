@@ -1,0 +1,129 @@
+"""The host of the command line against a server on the loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from localcloud.workflows import (
+    ConnectionBroken,
+    ConnectionRefused,
+    CredentialsMissing,
+    HttpRequest,
+    RequestTimedOut,
+)
+from localcloud.workflows.local_host import LocalHost
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        told = {
+            "path": self.path,
+            "body": self.rfile.read(length).decode(),
+            "authorization": self.headers.get("Authorization"),
+        }
+        self._answer(201, json.dumps(told).encode())
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/computeMetadata/"):
+            assert self.headers["Metadata-Flavor"] == "Google"
+            body = f"identity for {self.path}" if "/identity?" in self.path else '{"access_token": "t"}'
+            self._answer(200, body.encode())
+        elif self.path == "/hangs":
+            self.server.held.wait(10)  # type: ignore[attr-defined]
+        else:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Twice", "a")
+        self.send_header("X-Twice", "b")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    running = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    running.daemon_threads = True
+    running.held = threading.Event()  # type: ignore[attr-defined]
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{running.server_address[1]}"
+    running.held.set()  # type: ignore[attr-defined]
+    running.shutdown()
+    running.server_close()
+
+
+@pytest.fixture
+def local() -> LocalHost:
+    return LocalHost("flow", {})
+
+
+def test_a_request_is_sent_with_query_and_body(local: LocalHost, server: str) -> None:
+    """The query joins the one of the address; a header that comes twice is joined."""
+    request = HttpRequest("POST", f"http://{server}/a?b=1", query=[("c", "2 3")], body=b"hello")
+    response = local.http(request)
+    told = json.loads(response.body)
+    assert (response.status, told["path"], told["body"]) == (201, "/a?b=1&c=2+3", "hello")
+    assert response.headers["X-Twice"] == "a, b"
+
+
+def test_nobody_listening_is_a_refused_connection(local: LocalHost) -> None:
+    """A closed port fails at once."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ConnectionRefused):
+        local.http(HttpRequest("GET", f"http://127.0.0.1:{port}/"))
+
+
+def test_a_connection_that_closes_is_broken(local: LocalHost, server: str) -> None:
+    """A server that hangs up without an answer is a broken connection."""
+    with pytest.raises(ConnectionBroken):
+        local.http(HttpRequest("GET", f"http://{server}/closes"))
+
+
+def test_no_answer_in_time_is_a_timeout(local: LocalHost, server: str) -> None:
+    """The timeout of the request is kept."""
+    with pytest.raises(RequestTimedOut):
+        local.http(HttpRequest("GET", f"http://{server}/hangs", timeout=0.2))
+
+
+def test_tokens_come_from_the_metadata_server(
+    local: LocalHost, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OIDC asks for an identity with the audience, OAuth2 for an access token."""
+    monkeypatch.setenv("GCE_METADATA_HOST", server)
+    identity = local.http(
+        HttpRequest("POST", f"http://{server}/", auth={"type": "OIDC", "audience": "http://x"})
+    )
+    access = local.http(HttpRequest("POST", f"http://{server}/", auth={"type": "OAuth2", "scopes": ["s"]}))
+    assert "audience=http%3A%2F%2Fx" in json.loads(identity.body)["authorization"]
+    assert json.loads(access.body)["authorization"] == "Bearer t"
+
+
+def test_without_a_metadata_server_there_are_no_credentials(
+    local: LocalHost, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request with auth fails before it is sent."""
+    monkeypatch.delenv("GCE_METADATA_HOST", raising=False)
+    with pytest.raises(CredentialsMissing, match="GCE_METADATA_HOST"):
+        local.http(HttpRequest("POST", f"http://{server}/", auth={"type": "OIDC", "audience": "x"}))
+
+
+def test_a_wait_for_a_callback_ends(local: LocalHost) -> None:
+    """Without a request the wait gives None."""
+    callback = local.create_callback("POST")
+    assert local.await_callback(callback, 0.01) is None
