@@ -1,0 +1,130 @@
+"""The control door (`/_control/…`): what a test or the person at the keyboard may ask of the stand-in itself.
+
+GET inventory, calls, clock, faults, health, attestation-root (PEM);
+POST reset; POST clock {"advance": seconds} | {"freeze": true} | {"thaw": true};
+POST faults {"api", "answer", "times", "match"}; DELETE faults.
+A caller with a token (a function, a machine) is refused: no workload may move the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from localcloud.doors import Answer, Json
+from localcloud.doors.attestation_keys import attestation_keys
+from localcloud.doors.errors import ApiError, invalid
+from localcloud.doors.reset import reset as reset_world
+from localcloud.server import read_body, special
+from localcloud.world.cloud import Cloud
+from localcloud.world.faults import Fault
+from localcloud.world.inventory import inventory
+
+if TYPE_CHECKING:
+    from localcloud.server import Environ
+
+Action = TypeVar("Action", bound=Callable[[Cloud, Json], Json | Answer])
+_ACTIONS: dict[tuple[str, str], Callable[[Cloud, Json], Json | Answer]] = {}
+
+
+@special("/_control/")
+def control(cloud: Cloud, environ: Environ) -> Answer | Json:
+    """Dispatch by verb and word."""
+    if environ.get("HTTP_AUTHORIZATION"):
+        raise ApiError(403, "The control door is for the person at the keyboard: send no token.")
+    key = (environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix("/_control/"))
+    action = _ACTIONS.get(key)
+    if action is None:
+        known = ", ".join(f"{verb} {word}" for verb, word in sorted(_ACTIONS))
+        raise ApiError(404, f"got {key[0]} {key[1]}, expected one of: {known}")
+    body = read_body(environ) if key[0] == "POST" else {}
+    if not isinstance(body, dict):
+        raise invalid(f"body: got {type(body).__name__}, expected an object")
+    return action(cloud, body)
+
+
+def _action(verb: str, word: str) -> Callable[[Action], Action]:
+    def register(function: Action) -> Action:
+        _ACTIONS[verb, word] = function
+        return function
+
+    return register
+
+
+@_action("GET", "health")
+def health(cloud: Cloud, _: Json) -> Json:
+    """Where everything answers."""
+    return {"status": "ok", "endpoint": cloud.endpoint, "front": cloud.front, "project": cloud.project}
+
+
+@_action("GET", "inventory")
+def resources(cloud: Cloud, _: Json) -> Json:
+    """Every live resource."""
+    return {"resources": inventory(cloud)}
+
+
+@_action("GET", "calls")
+def calls(cloud: Cloud, _: Json) -> Json:
+    """The API calls so far, oldest first."""
+    return {"calls": cloud.calls.report()}
+
+
+@_action("POST", "reset")
+def reset(cloud: Cloud, _: Json) -> Json:
+    """End every process and forget everything but the keys."""
+    reset_world(cloud)
+    return {}
+
+
+@_action("GET", "clock")
+def clock(cloud: Cloud, _: Json) -> Json:
+    """What time it is here."""
+    return {"now": cloud.clock.now(), "time": cloud.clock.timestamp(), "frozen": cloud.clock.frozen}
+
+
+@_action("POST", "clock")
+def move_clock(cloud: Cloud, body: Json) -> Json:
+    """Advance, freeze or thaw."""
+    seconds = body.get("advance", 0)
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or seconds < 0:
+        raise invalid(f"advance: got {seconds!r}, expected seconds, 0 or more")
+    unknown = set(body) - {"advance", "freeze", "thaw"}
+    if unknown or not body:
+        raise invalid(f"body: got {sorted(body)}, expected advance, freeze or thaw")
+    if body.get("freeze"):
+        cloud.clock.freeze()
+    cloud.clock.advance(seconds)
+    if body.get("thaw"):
+        cloud.clock.thaw()
+    return clock(cloud, {})
+
+
+@_action("GET", "faults")
+def faults(cloud: Cloud, _: Json) -> Json:
+    """What was planted, and how often it was consumed."""
+    return {"faults": cloud.faults.report()}
+
+
+@_action("POST", "faults")
+def plant(cloud: Cloud, body: Json) -> Json:
+    """Plant one fault."""
+    try:
+        cloud.faults.plant(Fault(**body))
+    except (TypeError, ValueError) as error:
+        raise invalid(f"fault: {error}") from error
+    return faults(cloud, {})
+
+
+@_action("DELETE", "faults")
+def clear(cloud: Cloud, _: Json) -> Json:
+    """Forget all faults."""
+    cloud.faults.clear()
+    return faults(cloud, {})
+
+
+@_action("GET", "attestation-root")
+def attestation_root(cloud: Cloud, _: Json) -> Answer:
+    """The certificate to which PKI attestation tokens lead."""
+    pem = attestation_keys(cloud).root_pem.encode()
+    return Answer(headers={"Content-Type": "application/x-pem-file"}, content=pem)

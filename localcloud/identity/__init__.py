@@ -1,0 +1,1 @@
+"""Who calls (tokens, metadata servers) and who may (policies, roles, conditions)."""

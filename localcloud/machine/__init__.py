@@ -1,0 +1,1 @@
+"""Virtual machines that run: what fits together, the process that is a machine, what happens inside it."""

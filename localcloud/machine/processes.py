@@ -1,0 +1,110 @@
+"""Child processes on record, so that none is lost and none is mistaken.
+
+- Each is a session of its own and ends with everything in its process group.
+- It does not begin before it is on record: a shell waits for a line on standard input, and gives up when the
+  stand-in dies before sending it.
+- A record is pid and create time, because a pid alone may by now be somebody else's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from localcloud.world.cloud import Cloud
+
+KIND = "process"
+_WAIT_FOR_GO = 'read -r go && exec "$@"'
+
+
+def start(
+    cloud: Cloud,
+    name: str,
+    argv: list[str],
+    *,
+    env: dict[str, str],
+    cwd: Path,
+    given: bytes = b"",
+    facts: dict[str, str] | None = None,
+    output: int | IO[bytes] = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
+    """Start `argv` under `name`; `given` is its standard input, `facts` go on its record.
+
+    Standard error goes with standard output.
+    """
+    process = subprocess.Popen(  # noqa: S603 - the stand-in's own command
+        ["/bin/sh", "-c", _WAIT_FOR_GO, "sh", *argv],
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    created = psutil.Process(process.pid).create_time()
+    cloud.store.put(KIND, name, {**(facts or {}), "pid": process.pid, "created": created})
+    cloud.live.setdefault(KIND, {})[name] = process
+    assert process.stdin is not None  # noqa: S101 - asked for above
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(b"go\n" + given)
+        process.stdin.close()
+    return process
+
+
+def running(cloud: Cloud, name: str) -> psutil.Process | None:
+    """The live process on record under `name`, or None."""
+    record = cloud.store.get(KIND, name)
+    if record is None:
+        return None
+    child = cloud.live.get(KIND, {}).get(name)
+    if child is not None and child.pid == record["pid"] and child.poll() is not None:
+        return None
+    return _live(record)
+
+
+def _live(record: dict[str, Any]) -> psutil.Process | None:
+    try:
+        process = psutil.Process(record["pid"])
+        same = abs(process.create_time() - record["created"]) < 1
+        if same and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except psutil.NoSuchProcess:
+        return None
+    return None
+
+
+def end(cloud: Cloud, name: str, grace_s: float) -> None:
+    """Ask the process to end, after `grace_s` of real time make it end, and strike it off the record."""
+    process = running(cloud, name)
+    if process is not None:
+        _signal(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while running(cloud, name) is not None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if running(cloud, name) is not None:
+            _signal(process.pid, signal.SIGKILL)
+    cloud.store.delete(KIND, name)
+
+
+def end_all(cloud: Cloud, prefix: str, grace_s: float) -> None:
+    """End every process whose name starts with `prefix`; the grace is shared."""
+    names = [name for name, _ in cloud.store.documents(KIND, prefix)]
+    for name in names:
+        process = running(cloud, name)
+        if process is not None:
+            _signal(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    for name in names:
+        end(cloud, name, max(0.0, deadline - time.monotonic()))
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

@@ -1,0 +1,238 @@
+"""The HTTP servers: Google's API paths on one port, the platform's front door for functions on another.
+
+Two pools of threads, because a function that is being called calls the APIs in turn: sharing one pool could lock
+up. Both listen on the loopback only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import waitress.server
+
+from localcloud.doors import DOORS, Answer, Call, Json, enter
+from localcloud.doors.discovery import Method, methods
+from localcloud.doors.errors import ApiError
+from localcloud.doors.schema import check_body, check_parameters
+from localcloud.identity.tokens import KEYBOARD, Caller
+from localcloud.world.cloud import Cloud
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+Special = Callable[[Cloud, Environ], "Answer | Json | None"]
+
+# Paths that no discovery document describes (control, registry, callbacks): tried in order before the doors.
+SPECIAL: list[tuple[str, Special]] = []
+
+
+def special(prefix: str) -> Callable[[Special], Special]:
+    """Register a function for every path that starts with `prefix`; it may return None to pass."""
+
+    def register(function: Special) -> Special:
+        SPECIAL.append((prefix, function))
+        return function
+
+    return register
+
+
+class Router:
+    """Finds the method that a path means."""
+
+    def __init__(self) -> None:
+        self._by_verb: dict[str, list[Method]] = {}
+        for method_id in DOORS:
+            for method in methods(method_id):
+                self._by_verb.setdefault(method.http, []).append(method)
+
+    def find(self, verb: str, path: str) -> tuple[Method, dict[str, str]] | None:
+        """The method and its path parameters, or None."""
+        for method in self._by_verb.get(verb, []):
+            found = method.match(path)
+            if found is not None:
+                return method, found
+        return None
+
+
+class ApiApp:
+    """The WSGI application behind the API port."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud, self._router = cloud, Router()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answer = self._answer(environ)
+        except ApiError as error:
+            answer = Answer(error.code, content=json.dumps(error.body()).encode())
+        except Exception:
+            sys.stderr.write(f"{environ.get('REQUEST_URI')}:\n{traceback.format_exc()}")
+            answer = Answer(500, content=json.dumps(ApiError(500, "internal error").body()).encode())
+        content = respond(answer, start_response)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else content
+
+    def _answer(self, environ: Environ) -> Answer | Json:
+        raw = str(environ["REQUEST_URI"])
+        path, _, query = raw.partition("?")
+        path = path.replace("//", "/")
+        for prefix, function in SPECIAL:
+            if path.startswith(prefix):
+                answer = function(self._cloud, environ)
+                if answer is not None:
+                    return answer
+        verb = str(environ["REQUEST_METHOD"])
+        found = self._router.find(verb, path)
+        if found is None:
+            raise ApiError(501, f"the stand-in does not imitate {verb} {path}")
+        return self._enter(environ, *found, raw, parse_qsl(query, keep_blank_values=True))
+
+    def _enter(
+        self,
+        environ: Environ,
+        method: Method,
+        path: dict[str, str],
+        raw: str,
+        query: list[tuple[str, str]],
+    ) -> Answer | Json:
+        cloud = self._cloud
+        caller = authenticate(cloud, environ)
+        entry = cloud.calls.begin(cloud.clock.timestamp(), method.id, raw, caller.principal)
+        try:
+            answer = self._enter_as(caller, environ, method, path, raw, query)
+        except ApiError as error:
+            entry.status = error.code
+            raise
+        entry.status = answer.status if isinstance(answer, Answer) else 200
+        return answer
+
+    def _enter_as(
+        self,
+        caller: Caller,
+        environ: Environ,
+        method: Method,
+        path: dict[str, str],
+        raw: str,
+        query: list[tuple[str, str]],
+    ) -> Answer | Json:
+        cloud = self._cloud
+        params = check_parameters(method, path, query)
+        body = {} if method.upload else read_body(environ)
+        if method.request and not method.upload:
+            body = check_body(method.api, method.request, body)
+        call = Call(
+            method=method.id,
+            params=params,
+            body=body,
+            caller=caller,
+            headers=_headers(environ),
+            stream=environ["wsgi.input"],
+            length=int(environ.get("CONTENT_LENGTH") or 0),
+            url=raw,
+            http_method=method.http,
+            upload=method.upload,
+            media=method.download or params.get("alt") == "media" or ("alt", "media") in query,
+        )
+        fault = cloud.faults.take(method.id, params)
+        if fault is not None and fault.answer != "after_effect":
+            raise _planted(fault.answer)
+        answer = enter(cloud, DOORS[method.id], call)
+        if fault is not None:
+            raise ApiError(503, "planted: the call took effect, the answer is lost")
+        return answer
+
+
+def _planted(answer: int | str) -> ApiError:
+    if answer == "stockout":
+        return ApiError(503, "planted", status="ZONE_RESOURCE_POOL_EXHAUSTED", reason="stockout")
+    if answer == "quota":
+        return ApiError(403, "planted: Quota exceeded.", status="RESOURCE_EXHAUSTED", reason="quotaExceeded")
+    if answer == "reset":
+        raise ConnectionResetError("planted")
+    return ApiError(int(answer), "planted")
+
+
+def authenticate(cloud: Cloud, environ: Environ) -> Caller:
+    """Who calls. No token at all is the person at the keyboard; a wrong one is refused."""
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    if not header:
+        return KEYBOARD
+    caller = cloud.tokens.caller(header.removeprefix("Bearer ").strip())
+    if caller is None:
+        raise ApiError(401, "Request had invalid authentication credentials.")
+    return caller
+
+
+def read_body(environ: Environ) -> Any:
+    """The JSON body; an empty one is {}."""
+    raw = environ["wsgi.input"].read()
+    if not raw:
+        return {}
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise ApiError(400, f"Invalid JSON payload received. {error}") from error
+
+
+def respond(answer: Answer | Json, start_response: StartResponse) -> Iterable[bytes]:
+    """WSGI answer."""
+    if isinstance(answer, dict):
+        answer = Answer(content=json.dumps(answer).encode())
+    headers = {"Content-Type": "application/json; charset=UTF-8", **answer.headers}
+    content = answer.content
+    if isinstance(content, bytes):
+        headers["Content-Length"] = str(len(content))
+        content = [content]
+    start_response(f"{answer.status} ", list(headers.items()))
+    return content
+
+
+def _headers(environ: Environ) -> dict[str, str]:
+    headers = {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in environ.items()
+        if key.startswith("HTTP_")
+    }
+    headers["content-type"] = environ.get("CONTENT_TYPE", "")
+    return headers
+
+
+class Server:
+    """Both servers and the world behind them."""
+
+    def __init__(self, cloud: Cloud, front: Wsgi, port: int = 0) -> None:
+        self._cloud = cloud
+        self._api = _listen(ApiApp(cloud), port, threads=48)
+        self._front = _listen(front, 0, threads=96)
+        cloud.endpoint = f"http://127.0.0.1:{self._api.effective_port}"
+        cloud.front = f"http://127.0.0.1:{self._front.effective_port}"
+
+    def start(self) -> None:
+        """Answer requests in threads of our own, then let the world begin to work."""
+        for server in (self._api, self._front):
+            threading.Thread(target=server.run, daemon=True).start()
+        self._cloud.start()
+
+    def stop(self) -> None:
+        """Stop the world, then answering."""
+        self._cloud.stop()
+        self._api.close()
+        self._front.close()
+
+
+def _listen(app: Wsgi, port: int, threads: int) -> Any:
+    return waitress.server.create_server(
+        app,
+        host="127.0.0.1",
+        port=port,
+        threads=threads,
+        ident="localcloud",
+        connection_limit=1000,
+        max_request_body_size=64 << 30,
+        channel_request_lookahead=0,
+    )

@@ -1,0 +1,34 @@
+"""Every live resource, told by the doors that keep them.
+
+`inventory_source(kind, function)`: `function(cloud)` lists what exists of that kind as `{"name":
+full resource name, "labels": {…}, "bills": bool, "created": RFC 3339}`. `inventory(cloud)` is all
+of it, each with its `kind`, in order of kind and name. `bills` means: costs money merely by
+existing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from localcloud.world.cloud import Cloud
+
+Json = dict[str, Any]
+Source = Callable[[Cloud], list[Json]]
+
+_SOURCES: dict[str, Source] = {}
+
+
+def inventory_source(kind: str, function: Source) -> None:
+    """Register the lister of one kind ("storage.bucket", …); the last one registered counts."""
+    _SOURCES[kind] = function
+
+
+def inventory(cloud: Cloud) -> list[Json]:
+    """All live resources of the project, one moment's view."""
+    found: list[Json] = []
+    with cloud.store.transaction():
+        for kind in sorted(_SOURCES):
+            rows = sorted(_SOURCES[kind](cloud), key=lambda row: str(row["name"]))
+            found.extend({"kind": kind, **row} for row in rows)
+    return found

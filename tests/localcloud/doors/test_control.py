@@ -1,0 +1,124 @@
+"""The control door."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.localcloud.conftest import World, eventually, start
+from tests.localcloud.deploying import account, call, deploy
+
+PROJECT = "projects/demo-project"
+
+
+def ask(world: World, verb: str, word: str, body: object = None) -> requests.Response:
+    return requests.request(verb, f"{world.cloud.endpoint}/_control/{word}", json=body, timeout=30)
+
+
+def test_calls_are_recorded_in_order_with_caller_and_status(world: World) -> None:
+    """Who called what, and what came of it; control itself is not recorded."""
+    account(world, "watched")
+    accounts = world.api("iam", "v1", "watched").projects().serviceAccounts()
+    with pytest.raises(Exception, match="403"):
+        accounts.list(name=PROJECT).execute()
+    last = ask(world, "GET", "calls").json()["calls"][-1]
+    assert last["method"] == "iam.projects.serviceAccounts.list"
+    assert (last["status"], last["caller"]) == (403, world.member("watched"))
+    assert last["resource"].startswith(f"/v1/{PROJECT}/serviceAccounts")
+
+
+def test_the_clock_is_moved_frozen_and_thawed(world: World) -> None:
+    """Only forward; a frozen clock stands."""
+    before = ask(world, "GET", "clock").json()["now"]
+    assert ask(world, "POST", "clock", {"advance": 100}).json()["now"] >= before + 100
+    frozen = ask(world, "POST", "clock", {"freeze": True}).json()
+    assert frozen["frozen"]
+    assert ask(world, "GET", "clock").json()["now"] == frozen["now"]
+    assert not ask(world, "POST", "clock", {"thaw": True}).json()["frozen"]
+    for wrong in ({"advance": -1}, {"advance": "1"}, {"stop": True}, {}, []):
+        assert ask(world, "POST", "clock", wrong).status_code == 400
+
+
+def test_faults_are_planted_consumed_and_cleared(world: World) -> None:
+    """As data; the report tells how often each was met."""
+    fault = {"api": "iam.projects.serviceAccounts.list", "answer": 503, "times": 1}
+    ask(world, "POST", "faults", fault)
+    url = f"{world.cloud.endpoint}/v1/{PROJECT}/serviceAccounts"
+    assert [requests.get(url, timeout=10).status_code for _ in range(2)] == [503, 200]
+    assert ask(world, "GET", "faults").json()["faults"][0]["consumed"] == 1
+    assert ask(world, "DELETE", "faults").json() == {"faults": []}
+    for wrong in ({"api": "x", "answer": 200}, {"answer": 503}, {"api": "x", "answer": 503, "colour": 1}):
+        assert ask(world, "POST", "faults", wrong).status_code == 400
+
+
+def test_no_token_may_use_it_and_no_other_word_exists(world: World) -> None:
+    """403 for functions and machines; 404 lists what there is."""
+    token = world.cloud.tokens.access_token(world.member("watched"))
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{world.cloud.endpoint}/_control/clock"
+    assert requests.post(url, json={"advance": 1}, headers=headers, timeout=10).status_code == 403
+    answer = ask(world, "GET", "weather")
+    assert answer.status_code == 404
+    assert "GET clock" in answer.text
+
+
+def test_reset_forgets_everything_but_the_keys(tmp_path: Path) -> None:
+    """Accounts, functions and their processes are gone; the attestation root is the same."""
+    world = start(tmp_path)
+    try:
+        deploy(world, "hello", "def main(request):\n    import os\n    return str(os.getpid())\n")
+        pid = int(call(world, "hello").text)
+        root = ask(world, "GET", "attestation-root").text
+        kinds = {r["kind"] for r in ask(world, "GET", "inventory").json()["resources"]}
+        assert {"cloudfunctions.function", "storage.bucket"} <= kinds
+        ask(world, "POST", "reset")
+        assert ask(world, "GET", "inventory").json() == {"resources": []}
+        eventually(lambda: not _alive(pid))
+        assert call(world, "hello").status_code == 404
+        assert ask(world, "GET", "attestation-root").text == root
+        assert ask(world, "GET", "health").json()["status"] == "ok"
+    finally:
+        world.server.stop()
+
+
+def test_functions_left_by_a_killed_stand_in_are_ended_at_the_next_start(tmp_path: Path) -> None:
+    """kill -9: the process on record ends when the stand-in starts again; state is whole."""
+    ready = tmp_path / "ready.json"
+    command = [sys.executable, "-m", "localcloud", "up", "--state", str(tmp_path / "state")]
+    stand_in = subprocess.Popen([*command, "--ready-file", str(ready)], stdout=subprocess.DEVNULL)
+    addresses = json.loads(eventually(lambda: ready.exists() and ready.read_text(), 20))
+    world = _At(addresses["endpoint"], addresses["front"])
+    deploy(world, "left", "def main(request):\n    import os\n    return str(os.getpid())\n")  # type: ignore[arg-type]
+    pid = int(call(world, "left").text)  # type: ignore[arg-type]
+    os.kill(stand_in.pid, signal.SIGKILL)
+    stand_in.wait()
+    assert _alive(pid)
+    again = start(tmp_path / "state")
+    try:
+        eventually(lambda: not _alive(pid))
+        assert call(again, "left").status_code == 200
+    finally:
+        again.server.stop()
+
+
+class _At(World):
+    """A world in another process: only its addresses are known."""
+
+    def __init__(self, endpoint: str, front: str) -> None:
+        store = type("Store", (), {"get": staticmethod(lambda *_: None)})
+        where = {"endpoint": endpoint, "front": front, "project": "demo-project", "store": store}
+        self.cloud = type("Cloud", (), where)  # type: ignore[assignment]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

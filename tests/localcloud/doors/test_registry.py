@@ -1,0 +1,97 @@
+"""The registry, asked as a client of the OCI distribution protocol asks."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from tests.localcloud.conftest import World
+from tests.localcloud.deploying import PARENT, account
+from tests.localcloud.machine.images import OCI, Registry, digest_of, layer_of, push_image
+
+IMAGE = "demo-project/images/tester"
+REPOSITORY = f"{PARENT}/repositories/images"
+
+
+@pytest.fixture(scope="module")
+def ready(world: World) -> World:
+    repositories = world.api("artifactregistry", "v1").projects().locations().repositories()
+    repositories.create(parent=PARENT, repositoryId="images", body={"format": "DOCKER"}).execute()
+    return world
+
+
+def test_what_is_pushed_is_pulled(ready: World) -> None:
+    """By tag and by digest, HEAD and GET, with the digest in the header."""
+    digest = push_image(ready.cloud.endpoint, IMAGE, layer_of({"a": "1"}))
+    base = f"{ready.cloud.endpoint}/v2/{IMAGE}"
+    for reference in ("latest", digest):
+        got = requests.get(f"{base}/manifests/{reference}", timeout=10)
+        assert (got.status_code, got.headers["Docker-Content-Digest"]) == (200, digest)
+        assert digest_of(got.content) == digest
+        assert got.headers["Content-Type"] == OCI
+    layer = got.json()["layers"][0]
+    head = requests.head(f"{base}/blobs/{layer['digest']}", timeout=10)
+    assert (head.status_code, head.headers["Content-Length"], head.content) == (200, str(layer["size"]), b"")
+    blob = requests.get(f"{base}/blobs/{layer['digest']}", timeout=10)
+    assert digest_of(blob.content) == layer["digest"]
+
+
+def test_bytes_that_do_not_have_their_digest_are_refused(ready: World) -> None:
+    """A blob under another's digest, a manifest under another's: DIGEST_INVALID."""
+    registry = Registry(ready.cloud.endpoint, IMAGE)
+    answer = registry.push_blob(b"content", digest_of(b"other"))
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "DIGEST_INVALID")
+    registry.push_blob(b"{}")
+    manifest = {"config": {"digest": digest_of(b"{}"), "size": 2}, "layers": []}
+    answer = registry.push_manifest(manifest, digest_of(b"other"))
+    assert answer.json()["errors"][0]["code"] == "DIGEST_INVALID"
+
+
+def test_a_manifest_needs_its_blobs(ready: World) -> None:
+    """MANIFEST_BLOB_UNKNOWN when a layer was never pushed; MANIFEST_INVALID for what is none."""
+    registry = Registry(ready.cloud.endpoint, IMAGE)
+    manifest = {"config": {"digest": digest_of(b"absent"), "size": 6}, "layers": []}
+    assert registry.push_manifest(manifest, "t").json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+    assert registry.push_manifest({"layers": 7}, "t").json()["errors"][0]["code"] == "MANIFEST_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (f"{IMAGE}/manifests/none", "MANIFEST_UNKNOWN"),
+        (f"{IMAGE}/blobs/sha256:{'0' * 64}", "BLOB_UNKNOWN"),
+        ("demo-project/none/x/manifests/latest", "NAME_UNKNOWN"),
+        ("other-project/images/x/manifests/latest", "NAME_UNKNOWN"),
+    ],
+)
+def test_what_is_not_there_is_not_found(ready: World, path: str, code: str) -> None:
+    """404 with the protocol's own code."""
+    answer = requests.get(f"{ready.cloud.endpoint}/v2/{path}", timeout=10)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, code)
+
+
+def test_pulling_and_pushing_need_their_permissions(ready: World) -> None:
+    """A reader may pull, not push; a stranger neither; a false token is 401."""
+    push_image(ready.cloud.endpoint, IMAGE, layer_of({"a": "1"}))
+    account(ready, "puller")
+    token = ready.cloud.tokens.access_token(ready.member("puller"))
+    registry = Registry(ready.cloud.endpoint, IMAGE, token)
+    url = f"{registry.base}/manifests/latest"
+    assert registry.session.get(url).status_code == 403
+    ready.grant(REPOSITORY, "roles/artifactregistry.reader", ready.member("puller"))
+    assert registry.session.get(url).status_code == 200
+    basic = requests.get(url, auth=("oauth2accesstoken", token), timeout=10)
+    assert basic.status_code == 200
+    denied = registry.push_blob(b"x")
+    assert (denied.status_code, denied.json()["errors"][0]["code"]) == (403, "DENIED")
+    assert requests.get(url, headers={"Authorization": "Bearer x"}, timeout=10).status_code == 401
+
+
+def test_an_image_goes_with_its_repository(ready: World) -> None:
+    """After the repository's deletion nothing can be pulled."""
+    repositories = ready.api("artifactregistry", "v1").projects().locations().repositories()
+    repositories.create(parent=PARENT, repositoryId="brief", body={"format": "DOCKER"}).execute()
+    push_image(ready.cloud.endpoint, "demo-project/brief/x", layer_of({"a": "1"}))
+    repositories.delete(name=f"{PARENT}/repositories/brief").execute()
+    answer = requests.get(f"{ready.cloud.endpoint}/v2/demo-project/brief/x/manifests/latest", timeout=10)
+    assert answer.status_code == 404
