@@ -1,0 +1,109 @@
+"""Run the trainer: a child without keys, network or inherited environment, and within limits.
+
+- It gets a directory to read, one to write, its arguments, and nothing on its input.
+- What it prints is counted, never shown: it may hold data.
+- Its whole process group is ended: at its end, at the deadline, when it fills its disk, on preemption.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sealtrain.rules.order import OrderLimits
+
+from workload.confine import REFUSED_EXIT
+from workload.errors import WorkloadError
+
+_APP = Path(__file__).resolve().parent.parent
+_CONFINE = Path(__file__).with_name("confine.py")
+_POLL_S = 0.1
+
+
+def train(
+    data: Path, arguments: Mapping[str, Any], work: Path, limits: OrderLimits, app: Path = _APP
+) -> tuple[Path, int]:
+    """Run the trainer and give its output directory and how many bytes it printed.
+
+    Raises WorkloadError with the reason when it does not end well and in time.
+    """
+    out, scratch, printed = work / "out", work / "scratch", work / "printed"
+    out.mkdir()
+    scratch.mkdir()
+    given = work / "arguments.json"
+    given.write_text(json.dumps(arguments, sort_keys=True))
+    places = ["--data", str(data), "--out", str(out), "--arguments", str(given)]
+    allowed = {
+        "memory_bytes": limits.memory_bytes,
+        "cpu_s": limits.seconds * (os.cpu_count() or 1),
+        "file_bytes": limits.disk_bytes,
+    }
+    confine = [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(allowed)]
+    with printed.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 (the image's own trainer; to run it is the purpose)
+            [*confine, sys.executable, "-m", "trainer", *places],
+            cwd=app,
+            env=_environment(scratch),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        code = _watch(process, work, limits)
+    finally:
+        _end(process)
+    if _used_bytes(work) >= limits.disk_bytes:
+        raise WorkloadError("trainer_disk", f"wrote {limits.disk_bytes} bytes or more")
+    if code == REFUSED_EXIT:
+        raise WorkloadError("confinement_failed", "the system refused a limit or the filter")
+    if code != 0:
+        raise WorkloadError("trainer_exit", f"the trainer ended with {code}")
+    return out, printed.stat().st_size
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    return {
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _watch(process: "subprocess.Popen[bytes]", work: Path, limits: OrderLimits) -> int:
+    """Wait for the end; give the exit code. A full disk ends it early, and the caller says so."""
+    deadline = time.monotonic() + limits.seconds
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_POLL_S)
+        if _used_bytes(work) >= limits.disk_bytes:
+            return 1
+        if time.monotonic() >= deadline:
+            raise WorkloadError("trainer_timeout", f"not done after {limits.seconds} s")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the group and wait until all of it is gone, also what outlived the trainer."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-process.pid, 0)
+
+
+def _used_bytes(work: Path) -> int:
+    total = 0
+    for directory, _, names in os.walk(work):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(directory, name)).st_size
+    return total

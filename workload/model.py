@@ -1,0 +1,164 @@
+"""What may leave: models by content, and numbers. Never a pickle.
+
+- Only regular files directly in the output directory; only *.safetensors, *.onnx, *.skops and
+  metrics.json; at least one model; names of plain characters; at most MAX_FILES.
+- A file is what its name says, by its bytes: a safetensors header that accounts for every byte, an
+  ONNX protobuf with a version and a graph, a skops zip of a schema and arrays of plain values.
+- metrics.json: a flat object of at most MAX_METRICS finite numbers under short plain names.
+- Files are only looked at, never loaded. Refusals name the rule, never what a file holds.
+"""
+
+import ast
+import math
+import os
+import re
+import stat
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from sealtrain.rules import canonical
+from sealtrain.rules.errors import SealtrainError
+
+from workload.errors import WorkloadError
+
+MAX_FILES = 64
+MAX_METRICS = 64
+METRICS = "metrics.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_METRIC = re.compile(r"[A-Za-z0-9_.@/-]{1,64}")
+_MAX_METRICS_BYTES = 64 * 1024
+_MAX_HEADER_BYTES = 16 * 1024 * 1024
+_MAX_MEMBERS = 10_000
+_DTYPE_BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "U16": 16, "I16": 16, "F16": 16,
+    "BF16": 16, "U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64, "C64": 64,
+}  # fmt: skip
+_ONNX_FIELDS = {1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26}
+
+
+class _Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def accept(out: Path, max_bytes: int) -> tuple[list[Path], dict[str, float]]:
+    """Give the model files, sorted by name, and the metrics. Raises WorkloadError."""
+    found = sorted(path for path in out.iterdir() if path.name != METRICS)
+    if len(found) > MAX_FILES:
+        raise WorkloadError("model_refused", f"{len(found)} files; at most {MAX_FILES}")
+    for path in found:
+        check = _CHECKS.get(path.suffix)
+        info = path.lstat()
+        if check is None or not _NAME.fullmatch(path.name):
+            raise WorkloadError("model_refused", f"a file that is not one of {', '.join(_CHECKS)}")
+        if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+            raise WorkloadError("model_refused", "something that is not a plain file")
+        if not 0 < info.st_size <= max_bytes:
+            raise WorkloadError("model_refused", f"{info.st_size} bytes; allowed 1 to {max_bytes}")
+        try:
+            with path.open("rb") as file:
+                check(file, info.st_size)
+        except WorkloadError:
+            raise
+        except Exception as error:  # whatever hostile bytes make a parser raise is a refusal
+            raise WorkloadError("model_refused", f"no {path.suffix} file by its bytes") from error
+    if not found:
+        raise WorkloadError("model_missing", f"no file of {', '.join(_CHECKS)} was written")
+    return found, _metrics(out / METRICS)
+
+
+def _safetensors(file: IO[bytes], size: int) -> None:
+    length = int.from_bytes(file.read(8), "little")
+    _require(2 <= length <= min(size - 8, _MAX_HEADER_BYTES))
+    header = canonical.loads(file.read(length))
+    msgspec.convert(header.pop("__metadata__", {}), dict[str, str])
+    tensors = msgspec.convert(header, dict[str, _Tensor])
+    _require(len(tensors) > 0)
+    end = 0
+    for tensor in sorted(tensors.values(), key=lambda tensor: tensor.data_offsets):
+        begin, stop = tensor.data_offsets
+        bits = math.prod(tensor.shape) * _DTYPE_BITS[tensor.dtype]
+        _require(min(tensor.shape, default=0) >= 0)
+        _require(begin == end and (stop - begin) * 8 == bits)
+        end = stop
+    _require(end == size - 8 - length)
+
+
+def _onnx(file: IO[bytes], size: int) -> None:
+    seen = set()
+    while file.tell() < size:
+        tag = _varint(file)
+        field, wire = tag >> 3, tag & 7
+        _require(field in _ONNX_FIELDS and wire in {0, 2})
+        value = _varint(file)
+        if wire == 2:
+            _require(value <= size - file.tell())
+            file.seek(value, os.SEEK_CUR)
+        seen.add((field, wire))
+    _require({(1, 0), (7, 2)} <= seen)
+
+
+def _varint(file: IO[bytes]) -> int:
+    value = 0
+    for shift in range(0, 64, 7):
+        byte = file.read(1)[0]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value
+    raise ValueError("a number of more than 64 bits")
+
+
+def _skops(file: IO[bytes], size: int) -> None:
+    _require(file.read(4) == b"PK\x03\x04")
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        unpacked = sum(member.file_size for member in members)
+        _require(len(members) <= _MAX_MEMBERS and unpacked <= 100 * size)
+        canonical.loads(archive.read("schema.json"))
+        for member in members:
+            if member.filename != "schema.json":
+                _require(member.filename.endswith(".npy"))
+                with archive.open(member) as content:
+                    _array(content)
+
+
+def _array(content: IO[bytes]) -> None:
+    """An array of objects would hold a pickle; numbers, text and records of them do not."""
+    magic = content.read(8)
+    length = int.from_bytes(content.read(2 if magic[6] == 1 else 4), "little")
+    _require(magic.startswith(b"\x93NUMPY") and length <= 64 * 1024)
+    _plain(ast.literal_eval(content.read(length).decode("latin-1"))["descr"])
+
+
+def _plain(descr: str | list[Any]) -> None:
+    if isinstance(descr, str):
+        _require(descr.lstrip("<>|=")[0] in "?bBiufcSUVmM")
+    else:
+        for field in descr:
+            _plain(field[1])
+
+
+_CHECKS = {".safetensors": _safetensors, ".onnx": _onnx, ".skops": _skops}
+
+
+def _metrics(path: Path) -> dict[str, float]:
+    try:
+        info = path.lstat()
+        _require(stat.S_ISREG(info.st_mode) and info.st_size <= _MAX_METRICS_BYTES)
+        found: dict[str, float] = canonical.loads(path.read_bytes())
+        _require(isinstance(found, dict) and len(found) <= MAX_METRICS)
+        for name, value in found.items():
+            _require(_METRIC.fullmatch(name) is not None and type(value) in {int, float})
+            _require(abs(value) < 2**53)
+    except (OSError, ValueError, SealtrainError) as error:
+        expected = f"{METRICS}: at most {MAX_METRICS} finite numbers under short plain names"
+        raise WorkloadError("metrics_refused", f"expected {expected}") from error
+    return found
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError("not as the format demands")

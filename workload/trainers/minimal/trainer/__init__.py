@@ -1,0 +1,1 @@
+"""The trainer contract in twenty lines, without any library."""

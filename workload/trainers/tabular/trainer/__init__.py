@@ -1,0 +1,1 @@
+"""Example trainer: a classifier for CSV tables (standardised logistic regression)."""
