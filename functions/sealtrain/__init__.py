@@ -1,0 +1,1 @@
+"""Sealtrain: train a model inside an attested confidential VM and prove it."""

@@ -1,0 +1,1 @@
+"""One thin file per Google API; the only room that imports google.*."""

@@ -1,0 +1,60 @@
+"""The run's ledger in the evidence bucket: write-once entries (rules in `rules.ledger`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sealtrain.cloud.storage import Storage
+from sealtrain.rules import names
+from sealtrain.rules.canonical import dumps
+from sealtrain.rules.errors import AlreadyExistsError
+from sealtrain.rules.ledger import Entry, Kind, Phase, check_same, entry_object, parse_entry
+from sealtrain.rules.settings import Settings
+
+
+class Ledger:
+    """Writes as one function (`by`); reads all."""
+
+    def __init__(self, storage: Storage, settings: Settings, by: str, clock: Callable[[], datetime]) -> None:
+        self._storage = storage
+        self._bucket = names.evidence_bucket(settings)
+        self._by = by
+        self._clock = clock
+
+    def intent(self, run: str, kind: Kind, name: str, detail: Mapping[str, Any] | None = None) -> Entry:
+        """Say what is about to be made. The detail must be the same whenever it is repeated."""
+        return self._keep(run, kind, name, "intent", detail)
+
+    def made(self, run: str, kind: Kind, name: str, detail: Mapping[str, Any] | None = None) -> Entry:
+        """Say what was made. The detail must be the same whenever it is repeated."""
+        return self._keep(run, kind, name, "made", detail)
+
+    def gone(self, run: str, kind: Kind, name: str, detail: Mapping[str, Any] | None = None) -> Entry:
+        """Say what was seen absent; the first sighting stands."""
+        return self._keep(run, kind, name, "gone", detail)
+
+    def entries(self, run: str) -> list[Entry]:
+        """Every entry of the run, by object name."""
+        found = self._storage.list(self._bucket, names.ledger_prefix(run))
+        return [parse_entry(self._storage.get(self._bucket, each.name)) for each in found]
+
+    def _keep(self, run: str, kind: Kind, name: str, phase: Phase, detail: Mapping[str, Any] | None) -> Entry:
+        """Write the entry, or compare with the one that stands; give what stands."""
+        entry = Entry(
+            run=run,
+            kind=kind,
+            name=name,
+            phase=phase,
+            time=self._clock().isoformat(),
+            by=self._by,
+            detail=dict(detail or {}),
+        )
+        try:
+            self._storage.create(self._bucket, entry_object(entry), dumps(entry))
+        except AlreadyExistsError:
+            stored = parse_entry(self._storage.get(self._bucket, entry_object(entry)))
+            check_same(stored, entry)
+            return stored
+        return entry

@@ -1,0 +1,230 @@
+"""Cloud Storage, one call per method.
+
+- Every byte that goes or comes is checked with CRC32C by the library; readers and writers stream.
+- Generations are text. A create is create-if-absent; a delete takes "not there" as done.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from sealtrain.cloud.failures import ours
+from sealtrain.rules.errors import NotFoundError, UnavailableError
+from sealtrain.rules.resources import BucketInfo, BucketSpec, ObjectInfo
+from sealtrain.rules.settings import Settings
+
+CHUNK_BYTES = 8 * 1024 * 1024
+
+
+class Reader(Protocol):
+    """Gives at most `size` bytes; empty bytes mean the end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give the next bytes."""
+        ...
+
+
+class Storage:
+    """Objects and buckets."""
+
+    def __init__(self, settings: Settings, credentials: Any = None) -> None:
+        from google.cloud.storage import Client
+
+        options = {"api_endpoint": settings.endpoint} if settings.endpoint else None
+        self._client = Client(project=settings.project, credentials=credentials, client_options=options)
+
+    # --- objects ---------------------------------------------------------------------------
+
+    def get(self, bucket: str, name: str, generation: str | None = None, first: int | None = None) -> bytes:
+        """The object's bytes, or its first bytes. Raises NotFoundError."""
+        with ours(_address(bucket, name)):
+            blob = self._blob(bucket, name, generation)
+            if first is not None:
+                return bytes(blob.open("rb", chunk_size=first).read(first))
+            return bytes(blob.download_as_bytes(checksum="crc32c"))
+
+    def find(self, bucket: str, name: str) -> bytes | None:
+        """The object's bytes, or None where there is none."""
+        try:
+            return self.get(bucket, name)
+        except NotFoundError:
+            return None
+
+    def open_reader(self, bucket: str, name: str, generation: str | None = None, crc32c: str = "") -> Reader:
+        """A stream of the object's bytes; at its end they are compared with `crc32c`, if given.
+
+        NotFoundError may come at the first read, UnavailableError (damaged) at the last.
+        """
+        blob = self._blob(bucket, name, generation)
+        return _Reader(blob.open("rb", chunk_size=CHUNK_BYTES), _address(bucket, name), crc32c)
+
+    @contextmanager
+    def open_writer(self, bucket: str, name: str) -> Iterator[_Writer]:
+        """A stream into a new object, which stands once the block ends without an error.
+
+        Raises AlreadyExistsError when the object stands already.
+        """
+        address = _address(bucket, name)
+        with ours(address):
+            stream = self._blob(bucket, name).open(
+                "wb", chunk_size=CHUNK_BYTES, if_generation_match=0, checksum="crc32c"
+            )
+        try:
+            yield _Writer(stream, address)
+        except BaseException:
+            stream.terminate()
+            raise
+        with ours(address):
+            stream.close()
+
+    def create(self, bucket: str, name: str, data: bytes, content_type: str = "application/json") -> str:
+        """Create the object; give its generation. Raises AlreadyExistsError."""
+        return self._write(bucket, name, data, content_type, if_generation_match=0)
+
+    def put(self, bucket: str, name: str, data: bytes, content_type: str = "application/json") -> str:
+        """Write the object, over whatever stands there; give its generation."""
+        return self._write(bucket, name, data, content_type)
+
+    def stat(self, bucket: str, name: str, generation: str | None = None) -> ObjectInfo | None:
+        """The object's description, or None."""
+        with ours(_address(bucket, name)):
+            blob = self._client.bucket(bucket).get_blob(
+                name, generation=int(generation) if generation else None
+            )
+            return None if blob is None else _object(bucket, blob)
+
+    def delete(self, bucket: str, name: str) -> bool:
+        """Delete the object; False when it was not there."""
+        try:
+            with ours(_address(bucket, name)):
+                self._client.bucket(bucket).delete_blob(name)
+        except NotFoundError:
+            return False
+        return True
+
+    # --- buckets ---------------------------------------------------------------------------
+
+    def create_bucket(self, spec: BucketSpec) -> BucketInfo:
+        """Make the bucket. Raises AlreadyExistsError."""
+        with ours(spec.name):
+            bucket = self._client.bucket(spec.name)
+            bucket.default_kms_key_name = spec.kms_key
+            bucket.labels = spec.labels
+            bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+            bucket.iam_configuration.public_access_prevention = "enforced"
+            bucket.soft_delete_policy.retention_duration_seconds = 0
+            bucket.versioning_enabled = False
+            self._client.create_bucket(bucket, location=spec.location)
+            return _bucket(bucket)
+
+    def get_bucket(self, name: str) -> BucketInfo | None:
+        """The bucket's description, or None."""
+        try:
+            with ours(name):
+                return _bucket(self._client.get_bucket(name))
+        except NotFoundError:
+            return None
+
+    def list_buckets(self, prefix: str) -> list[BucketInfo]:
+        """The project's buckets whose name begins with the prefix."""
+        with ours(prefix):
+            return [_bucket(b) for b in self._client.list_buckets(prefix=prefix)]
+
+    def delete_bucket(self, name: str) -> bool:
+        """Delete the empty bucket; False when it was not there."""
+        try:
+            with ours(name):
+                self._client.bucket(name).delete()
+        except NotFoundError:
+            return False
+        return True
+
+    def list(self, bucket: str, prefix: str = "") -> list[ObjectInfo]:
+        """The objects whose name begins with the prefix, by name. Raises NotFoundError."""
+        with ours(_address(bucket, prefix)):
+            return [_object(bucket, blob) for blob in self._client.list_blobs(bucket, prefix=prefix)]
+
+    def _write(self, bucket: str, name: str, data: bytes, content_type: str, **conditions: int) -> str:
+        with ours(_address(bucket, name)):
+            blob = self._blob(bucket, name)
+            blob.upload_from_string(data, content_type=content_type, checksum="crc32c", **conditions)
+            return str(blob.generation)
+
+    def _blob(self, bucket: str, name: str, generation: str | None = None) -> Any:
+        return self._client.bucket(bucket).blob(name, generation=int(generation) if generation else None)
+
+
+class _Reader:
+    """A library stream whose failures are ours, and whose bytes are checked: it reads in ranges."""
+
+    def __init__(self, stream: Any, address: str, crc32c: str) -> None:
+        import google_crc32c
+
+        self._stream = stream
+        self._address = address
+        self._wanted = crc32c
+        self._sum: Any = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give the next bytes."""
+        with ours(self._address):
+            data = bytes(self._stream.read(size))
+        self._sum.update(data)
+        ended = size < 0 or (not data and size > 0)
+        if ended and self._wanted and b64encode(self._sum.digest()).decode() != self._wanted:
+            raise UnavailableError(
+                "bytes were damaged on the way",
+                code="damaged_in_transit",
+                field=self._address,
+                expected=f"crc32c {self._wanted}",
+                remedy="ask again",
+            )
+        return data
+
+
+class _Writer:
+    """A library stream whose failures are ours."""
+
+    def __init__(self, stream: Any, address: str) -> None:
+        self._stream = stream
+        self._address = address
+
+    def write(self, data: bytes, /) -> int:
+        """Take the bytes."""
+        with ours(self._address):
+            return int(self._stream.write(data))
+
+
+def _address(bucket: str, name: str) -> str:
+    return f"gs://{bucket}/{name}"
+
+
+def _object(bucket: str, blob: Any) -> ObjectInfo:
+    return ObjectInfo(
+        bucket=bucket,
+        name=blob.name,
+        generation=str(blob.generation),
+        size=int(blob.size or 0),
+        crc32c=blob.crc32c or "",
+        created=blob.time_created.isoformat() if blob.time_created else "",
+        content_type=blob.content_type,
+        metadata=dict(blob.metadata or {}),
+    )
+
+
+def _bucket(bucket: Any) -> BucketInfo:
+    access = bucket.iam_configuration
+    return BucketInfo(
+        name=bucket.name,
+        location=(bucket.location or "").lower(),
+        kms_key=bucket.default_kms_key_name,
+        labels=dict(bucket.labels),
+        uniform_access=bool(access.uniform_bucket_level_access_enabled),
+        public_access_prevention=access.public_access_prevention or "inherited",
+        soft_delete_s=int(bucket.soft_delete_policy.retention_duration_seconds or 0),
+        versioning=bool(bucket.versioning_enabled),
+        created=bucket.time_created.isoformat() if bucket.time_created else "",
+    )

@@ -1,0 +1,1 @@
+"""What Pub/Sub, storage events and the scheduler start; one file each."""

@@ -1,0 +1,158 @@
+"""Remove everything a run made, in one pass; once all of it was seen absent, write the proof.
+
+What the run made is its ledger and whatever the inventory shows under the run's own names. Called
+again until it succeeds: NotReadyError means that something still stood at the end of this pass.
+
+- What others still need is deleted after them: template after group, reservation after instance.
+- A refused delete is a problem to tell, not the end of the pass: the rest is still removed.
+- "Gone" goes to the ledger only after a query of this pass showed it.
+- What a run did not make (the owner's upload, the model, the evidence) is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sealtrain.rules import canonical, names, proof
+from sealtrain.rules.errors import AlreadyExistsError, NotReadyError, SealtrainError
+from sealtrain.rules.ledger import Kind
+from sealtrain.rules.settings import Settings
+
+if TYPE_CHECKING:
+    from sealtrain.cloud.compute import Compute
+    from sealtrain.cloud.kms import Kms
+    from sealtrain.cloud.ledger import Ledger
+    from sealtrain.cloud.storage import Storage
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The run, and why it is torn down (the first reason given stands)."""
+
+    run: str
+    reason: str = proof.RUN_ENDED
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Where the proof stands (empty: there never was such a run), and how much it covers."""
+
+    run: str
+    proof: str
+    resources: int
+
+
+def tear_down(
+    request: Request,
+    *,
+    storage: Storage,
+    kms: Kms,
+    compute: Compute,
+    ledger: Ledger,
+    settings: Settings,
+    clock: Callable[[], datetime],
+) -> Result:
+    """Remove what stands and prove what is gone. Raises NotReadyError until nothing is left."""
+    run = names.checked_run_id(request.run)
+    pass_ = _Pass(run, storage, kms, compute, settings)
+    entries, found = ledger.entries(run), list(pass_.inventory())
+    claimed = storage.stat(names.state_bucket(settings), names.claim(run)) is not None
+    if not (claimed or entries or found):
+        return Result(run=run, proof="", resources=0)
+    state, evidence = names.state_bucket(settings), names.evidence_bucket(settings)
+    asked = {"run": run, "reason": request.reason[:200], "time": clock().isoformat()}
+    with suppress(AlreadyExistsError):  # the first reason stands
+        storage.create(state, names.teardown(run), canonical.dumps(asked))
+    pass_.remove(proof.targets(entries, found), ledger)
+    left = [*pass_.left, *(name for _, name in pass_.inventory() if name not in pass_.left)]
+    if left:
+        raise NotReadyError(
+            "the run's resources are not all gone yet",
+            field="run",
+            got="; ".join([f"standing: {', '.join(left)}", *pass_.problems]),
+            expected="nothing",
+            remedy="ask again; the sweeper does so too",
+        )
+    queries = proof.inventory_queries(settings, run)
+    record = proof.prove(run, clock().isoformat(), ledger.entries(run), queries)
+    with suppress(AlreadyExistsError):  # the first proof stands
+        storage.create(evidence, names.proof(run), canonical.dumps(record))
+    return Result(run=run, proof=names.gs(evidence, names.proof(run)), resources=len(record.resources))
+
+
+class _Pass:
+    """One pass over one run's resources: see, delete, see absent, kind by kind."""
+
+    def __init__(self, run: str, storage: Storage, kms: Kms, compute: Compute, settings: Settings) -> None:
+        self._run = run
+        self._storage = storage
+        self._kms = kms
+        self._compute = compute
+        self._settings = settings
+        self.left: dict[str, Kind] = {}
+        self.problems: list[str] = []
+
+    def inventory(self) -> Iterator[proof.Target]:
+        """Give what stands now under the run's names and label."""
+        s, run = self._settings, self._run
+        wanted = names.machine(s, run)
+        for one in self._compute.list("instance", label=f"{proof.RUN_LABEL}={run}"):
+            yield "instance", f"projects/{s.project}/zones/{one.zone}/instances/{one.name}"
+        for group in self._compute.list("group", prefix=wanted):
+            if group.name == wanted:
+                full = names.group(s, run, group.zone)
+                yield "group", full
+                for request in self._compute.list_requests(full):
+                    yield "request", f"{full}/resizeRequests/{request.name}"
+        if any(one.name == wanted for one in self._compute.list("template", prefix=wanted)):
+            yield "template", names.template(s, run)
+        for reservation in self._compute.list("reservation", prefix=wanted):
+            if reservation.name == wanted:
+                yield "reservation", names.reservation(s, run, reservation.zone)
+        targets: tuple[proof.Target, ...] = (
+            ("bucket", names.sealed_bucket(s, run)),
+            ("key", names.run_key(s, run)),
+        )
+        yield from (target for target in targets if self._absence(*target) is None)
+
+    def remove(self, todo: list[proof.Target], ledger: Ledger) -> None:
+        """Delete what stands; what is absent goes to the ledger, the rest to `left`."""
+        for kind, name in todo:
+            state = None
+            try:
+                state = self._absence(kind, name)
+                if state is None and proof.WAITS_FOR.get(kind) not in self.left.values():
+                    self._delete(kind, name)
+                    state = self._absence(kind, name)
+            except SealtrainError as error:
+                self.problems.append(str(error))
+            if state is None:
+                self.left[name] = kind
+            else:
+                ledger.gone(self._run, kind, name, {"query": proof.query(kind, name), "state": state})
+
+    def _absence(self, kind: Kind, name: str) -> str | None:
+        """Say how a resource is absent, or None while it stands."""
+        if kind == "key":
+            if self._kms.get_key(name) is None:
+                return "absent"
+            versions = self._kms.list_versions(name)
+            return proof.KEY_GONE if all(v.state in proof.DESTROYED for v in versions) else None
+        if kind == "bucket":
+            return "absent" if self._storage.get_bucket(name) is None else None
+        return "absent" if self._compute.get(kind, name) is None else None
+
+    def _delete(self, kind: Kind, name: str) -> None:
+        if kind == "key":
+            for version in self._kms.list_versions(name):
+                if version.state not in proof.DESTROYED:
+                    self._kms.destroy_version(version.name)
+        elif kind == "bucket":
+            for each in self._storage.list(name):
+                self._storage.delete(name, each.name)
+            self._storage.delete_bucket(name)
+        else:
+            self._compute.delete(kind, name)

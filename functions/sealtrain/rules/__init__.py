@@ -1,0 +1,1 @@
+"""Pure rules: no network, no clock, no environment."""

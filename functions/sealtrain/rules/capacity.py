@@ -1,0 +1,141 @@
+"""The plan: ordered attempts at capacity, and why everything else was left out.
+
+- One shape and mode, as the job asks; an attempt is a zone of the deployment's region (keys and
+  buckets are regional). The order is the table's.
+- Other ways to have a machine are listed as refusals with their reason, so that the bundle shows the
+  choice that was made.
+- The worst case is the price of the longest allowed run, headroom included, and it binds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sealtrain.rules.errors import RefusedError, UnsupportedError
+from sealtrain.rules.job import FrozenJob, Job
+from sealtrain.rules.ledger import Entry, zone_of
+from sealtrain.rules.prices import DATED, Price, price, worst_case_usd
+from sealtrain.rules.shapes import SHAPES, Shape, find_shape, zones_in
+
+CAPACITY_WAIT_S = 24 * 3600
+"""How long a flex-start request may wait before the run is given up."""
+SETUP_S = 3600
+"""Time before and after the machine's own: sealing, verifying, publishing, teardown."""
+
+
+class Attempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One try at capacity."""
+
+    shape: str
+    technology: str
+    mode: str
+    zone: str
+
+
+class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to have a machine that was not taken, and why."""
+
+    shape: str
+    mode: str
+    reason: str
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """plan.json. `seconds` is the machine's end time, held by the server."""
+
+    run: str
+    attempts: tuple[Attempt, ...]
+    refusals: tuple[Refusal, ...]
+    seconds: int
+    usd_per_hour: float
+    price_source: str
+    price_grade: str
+    price_dated: str
+    worst_case_usd: float
+
+
+def cost_of(job: Job, region: str) -> tuple[Shape, Price, float]:
+    """Shape, price and worst-case cost of a job.
+
+    Raises UnsupportedError for a machine that cannot be had, RefusedError when it may cost more than
+    the job allows.
+    """
+    if job.tee == "none":
+        raise UnsupportedError(
+            "this version trains in a TEE only",
+            code="unsupported_tee",
+            field="tee",
+            got="none",
+            expected="required",
+            remedy="remove the field",
+        )
+    wanted = job.machine
+    shape = find_shape(wanted.shape, wanted.technology, wanted.mode, region)
+    found = price(shape, wanted.mode, region)
+    worst = worst_case_usd(found.usd_per_hour, job.limits.seconds)
+    if worst > job.limits.cost_usd:
+        raise RefusedError(
+            "the run could cost more than the job allows",
+            code="cost_over_limit",
+            field="limits.cost_usd",
+            got=f"{worst} USD: {found.usd_per_hour} USD/h for {job.limits.seconds} s, and a quarter",
+            expected=f"at most {job.limits.cost_usd} USD",
+            remedy="raise limits.cost_usd, or lower limits.seconds",
+        )
+    return shape, found, worst
+
+
+def expires_s(job: Job) -> int:
+    """Seconds from admission until whatever is left of the run counts as forgotten."""
+    wait = CAPACITY_WAIT_S if job.machine.mode == "flex-start" else 0
+    return job.limits.seconds + wait + SETUP_S
+
+
+def plan(frozen: FrozenJob, region: str) -> Plan:
+    """The plan of an admitted job. Same input, same plan."""
+    shape, found, worst = cost_of(frozen.job, region)
+    mode = frozen.job.machine.mode
+    return Plan(
+        run=frozen.run,
+        attempts=tuple(
+            Attempt(shape=shape.name, technology=shape.technology, mode=mode, zone=zone)
+            for zone in zones_in(shape, region)
+        ),
+        refusals=_refusals(shape, mode, region),
+        seconds=frozen.job.limits.seconds,
+        usd_per_hour=found.usd_per_hour,
+        price_source=found.source,
+        price_grade=found.grade,
+        price_dated=DATED,
+        worst_case_usd=worst,
+    )
+
+
+def remaining(plan: Plan, entries: Iterable[Entry], kind: str) -> tuple[Attempt, ...]:
+    """The attempts from the last one begun on: earlier ones were out of stock.
+
+    An attempt counts as begun when the ledger holds an intent of this kind in its zone.
+    """
+    begun = {zone_of(e.name) for e in entries if e.kind == kind and e.phase == "intent"}
+    indexes = [i for i, attempt in enumerate(plan.attempts) if attempt.zone in begun]
+    return plan.attempts[max(indexes, default=0) :]
+
+
+def _refusals(taken: Shape, mode: str, region: str) -> tuple[Refusal, ...]:
+    """Why each other way was left out: not offered, or offered and not asked for."""
+    refusals = []
+    gpu = SHAPES["a3-highgpu-1g"]
+    smallest = SHAPES["n2d-standard-2"]
+    for shape in dict.fromkeys((taken, smallest, gpu)):
+        for other in ("on-demand", "reservation", "flex-start"):
+            if (shape.name, other) == (taken.name, mode):
+                continue
+            try:
+                find_shape(shape.name, "", other, region)
+                reason = "the job asks for another"
+            except UnsupportedError as error:
+                reason = error.body.message
+            refusals.append(Refusal(shape=shape.name, mode=other, reason=reason))
+    return tuple(refusals)

@@ -1,0 +1,107 @@
+"""What may be a dataset: sizes, names, and for CSV the look of its first bytes.
+
+- A CSV file is UTF-8 text with a header of at least two columns, and at least one row with as many
+  fields as the header; judged from its first 64 KiB.
+- The dataset fits a stated share of the machine's memory; no file is empty.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Sequence
+
+from sealtrain.rules.errors import RefusedError
+from sealtrain.rules.job import SourceObject
+from sealtrain.rules.resources import ObjectInfo
+from sealtrain.rules.shapes import DATASET_SHARE, Shape
+from sealtrain.rules.uploads import check_object_name
+
+SNIFFED_BYTES = 64 * 1024
+MOST_FILES = 10_000
+
+
+def source_objects(found: Sequence[ObjectInfo], prefix: str | None) -> tuple[SourceObject, ...]:
+    """The dataset's objects in order of name; `prefix` is None for a lone file.
+
+    Raises RefusedError for a dataset without data, with an empty file, or with a bad name.
+    """
+    if not 0 < len(found) <= MOST_FILES:
+        raise _refused(
+            "dataset_missing" if not found else "dataset_too_large",
+            "the dataset has no file, or too many",
+            "dataset",
+            f"{len(found)} objects",
+            f"1 to {MOST_FILES} objects",
+            "upload the data before its job.yaml",
+        )
+    for each in found:
+        check_object_name(each.name)
+        if each.size == 0:
+            raise _refused(
+                "empty_dataset",
+                "a file is empty",
+                each.name,
+                "0 bytes",
+                "data",
+                "upload a file that holds data",
+            )
+    return tuple(
+        SourceObject(
+            name=each.name,
+            path=each.name.removeprefix(prefix) if prefix else each.name.rpartition("/")[2],
+            generation=each.generation,
+            size=each.size,
+            crc32c=each.crc32c,
+        )
+        for each in sorted(found, key=lambda each: each.name)
+    )
+
+
+def check_fits(objects: Sequence[SourceObject], shape: Shape) -> None:
+    """Raise RefusedError when the dataset is larger than its share of the machine's memory."""
+    total = sum(each.size for each in objects)
+    room = int(shape.memory_bytes * DATASET_SHARE)
+    if total > room:
+        raise _refused(
+            "dataset_too_large",
+            "the dataset does not fit the machine",
+            "machine.shape",
+            f"{total} bytes of data",
+            f"at most {room} bytes on {shape.name} (a quarter of its memory)",
+            "ask for a larger machine.shape",
+        )
+
+
+def check_csv(name: str, head: bytes, size: int) -> None:
+    """Raise RefusedError unless a file's first bytes look like CSV."""
+    if b"\x00" in head:
+        raise _not_csv(name, "a NUL byte", "text")
+    try:
+        # A character cut at the end of what was read is no error.
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=len(head) == size)
+    except UnicodeDecodeError as error:
+        raise _not_csv(name, f"bytes that are not UTF-8 at {error.start}", "UTF-8 text") from error
+    if len(head) < size:
+        # The last line may be cut; it is judged only if it is all there is.
+        text = text[: text.rfind("\n") + 1] or text
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
+    except csv.Error as error:
+        raise _not_csv(name, str(error), "well-formed CSV") from error
+    if len(rows) < 2 or len(rows[0]) < 2:
+        got = f"{len(rows)} rows, {len(rows[0]) if rows else 0} columns"
+        raise _not_csv(name, got, "a header of at least two columns, and at least one row")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(rows[0]):
+            raise _not_csv(name, f"{len(row)} fields in row {number}", f"{len(rows[0])} as in the header")
+
+
+def _not_csv(name: str, got: str, expected: str) -> RefusedError:
+    remedy = "upload CSV, or say `format: files` in job.yaml"
+    return _refused("not_csv", "a file of a CSV job is not CSV", name, got, expected, remedy)
+
+
+def _refused(code: str, message: str, field: str, got: str, expected: str, remedy: str) -> RefusedError:
+    return RefusedError(message, code=code, field=field, got=got, expected=expected, remedy=remedy)

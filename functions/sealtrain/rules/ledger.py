@@ -1,0 +1,105 @@
+"""The run's ledger: what was about to be made, what was made, what is gone.
+
+Rules:
+- One entry per resource and phase, write-once; intent stands before every create.
+- An entry repeated must say the same (`gone` apart: the first sighting stands).
+- The tree root is RFC 6962's Merkle tree hash over the canonical JSON of the entries, sorted by
+  their object names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from sealtrain.rules.canonical import dumps
+from sealtrain.rules.errors import ConflictError
+from sealtrain.rules.names import ledger_prefix
+from sealtrain.rules.parsing import parse
+
+Kind = Literal["key", "bucket", "template", "group", "request", "reservation", "instance"]
+Phase = Literal["intent", "made", "gone"]
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of the ledger. `name` is the resource's full name, `time` RFC 3339 UTC."""
+
+    run: str
+    kind: Kind
+    name: str
+    phase: Phase
+    time: str
+    by: str
+    detail: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+def short_name(name: str) -> str:
+    """The last part of a full name, and `@zone` for what lives in a zone.
+
+    The same machine name is tried in several zones; each try has its own entries.
+    """
+    zone = zone_of(name)
+    return name.rpartition("/")[2] + (f"@{zone}" if zone else "")
+
+
+def zone_of(name: str) -> str:
+    """The zone in a full name; empty for what lives in none."""
+    return name.partition("/zones/")[2].partition("/")[0]
+
+
+def object_name(run: str, kind: str, name: str, phase: str) -> str:
+    """Where an entry stands in the evidence bucket."""
+    return f"{ledger_prefix(run)}{kind}.{short_name(name)}.{phase}.json"
+
+
+def entry_object(entry: Entry) -> str:
+    """Where this entry stands in the evidence bucket."""
+    return object_name(entry.run, entry.kind, entry.name, entry.phase)
+
+
+def parse_entry(data: bytes) -> Entry:
+    """Read a stored entry. Raises InvalidRequestError when it is not one."""
+    return parse(data, Entry, "the ledger entry")
+
+
+def check_same(stored: Entry, wanted: Entry) -> None:
+    """Raise ConflictError when a repeated entry tells another story than the stored one."""
+    if wanted.phase == "gone":
+        return
+    for field in ("name", "detail"):
+        if getattr(stored, field) != getattr(wanted, field):
+            raise ConflictError(
+                "the ledger already holds another entry for this resource and phase",
+                field=f"{wanted.kind}.{short_name(wanted.name)}.{wanted.phase}.{field}",
+                got=getattr(wanted, field),
+                expected=getattr(stored, field),
+                remedy="tear the run down and start another attempt",
+            )
+
+
+def standing(entries: Iterable[Entry]) -> list[Entry]:
+    """The last entry (made, else intent) of each resource that is not yet gone."""
+    latest: dict[tuple[str, str], Entry] = {}
+    rank = {"intent": 0, "made": 1, "gone": 2}
+    for entry in sorted(entries, key=lambda e: rank[e.phase]):
+        latest[entry.kind, entry.name] = entry
+    return [e for e in latest.values() if e.phase != "gone"]
+
+
+def tree_root(entries: Iterable[Entry]) -> str:
+    """The RFC 6962 tree hash of the ledger, in hex; of no entries, the hash of nothing."""
+    leaves = [dumps(e) for e in sorted(entries, key=entry_object)]
+    return _tree_hash(leaves).hex()
+
+
+def _tree_hash(leaves: Sequence[bytes]) -> bytes:
+    if not leaves:
+        return hashlib.sha256().digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    left, right = _tree_hash(leaves[:split]), _tree_hash(leaves[split:])
+    return hashlib.sha256(b"\x01" + left + right).digest()

@@ -1,0 +1,198 @@
+"""The order: what a run is to do, frozen and hashed before any machine exists.
+
+- Its bytes (canonical JSON) are the hash input; the digest is in the VM's metadata, in the nonce of
+  the evidence token, in the wrap of the data key (as associated data) and in the receipt.
+- The dataset's id is the digest of the canonical list of [path, size, sha256] of its files, so equal
+  data has an equal id whoever sealed it, and one flipped byte gives another.
+- An order read back is checked: shape, digests, and that the id is the files' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from sealtrain.rules import names
+from sealtrain.rules.canonical import Digest, digest, dumps
+from sealtrain.rules.errors import EvidenceError
+from sealtrain.rules.job import Format, FrozenJob, Scalar
+from sealtrain.rules.parsing import parse
+from sealtrain.rules.settings import Settings
+
+EVIDENCE_AUDIENCE = "sealtrain-evidence"
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One sealed object of a file; `sha256` of the plaintext, `sealed_sha256` of the object."""
+
+    object: str
+    size: int
+    sha256: str
+    sealed_size: int
+    sealed_sha256: str
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of the dataset."""
+
+    path: str
+    size: int
+    sha256: str
+    parts: tuple[Part, ...]
+
+
+class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sealed dataset and where its parts are."""
+
+    sealed_by: Literal["service", "owner"]
+    id: str
+    bucket: str
+    prefix: str
+    files: tuple[File, ...]
+
+
+class OrderedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One source object in the inbox."""
+
+    name: str
+    generation: str
+    size: int
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was sealed, by generation."""
+
+    bucket: str
+    objects: tuple[OrderedObject, ...]
+
+
+class OrderLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the trainer may use."""
+
+    seconds: int
+    disk_bytes: int
+    memory_bytes: int
+
+
+class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the workload gets the data key: which key, the object to await, the exchange's audience."""
+
+    kms_key: str
+    object: str
+    sts_audience: str
+
+
+class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the sealed model goes, and the owner's key it is sealed to."""
+
+    bucket: str
+    prefix: str
+    kms_key: str
+
+
+class EvidencePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where token and receipt go, and the audience of the evidence token."""
+
+    bucket: str
+    prefix: str
+    audience: str
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """order.json."""
+
+    version: Literal[1] = 1
+    run: str
+    project: str
+    project_number: str
+    region: str
+    deployment: str
+    dataset: Dataset
+    source: Source
+    image: str
+    image_digest: str
+    format: Format
+    arguments: dict[str, Scalar | list[Scalar]]
+    limits: OrderLimits
+    release: Release
+    output: Output
+    evidence: EvidencePlace
+    events_topic: str
+
+
+class HeldKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The wrapped data key (base64): held until the verdict, then the release, in the same form."""
+
+    order_digest: str
+    wrapped_key: str
+    key_version: str
+
+
+def dataset_id(files: Iterable[tuple[str, int, str]]) -> Digest:
+    """The id of a dataset from its files' (path, size, sha256)."""
+    return digest(dumps(sorted([path, size, sha256] for path, size, sha256 in files)))
+
+
+def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
+    """The order of an admitted job and its sealed dataset."""
+    run = frozen.run
+    return Order(
+        run=run,
+        project=settings.project,
+        project_number=settings.project_number,
+        region=settings.region,
+        deployment=settings.deployment,
+        dataset=dataset,
+        source=Source(
+            bucket=frozen.bucket,
+            objects=tuple(OrderedObject(o.name, o.generation, o.size) for o in frozen.objects),
+        ),
+        image=frozen.image,
+        image_digest=frozen.image_digest,
+        format=frozen.job.format,
+        arguments=frozen.job.arguments,
+        limits=OrderLimits(
+            seconds=frozen.job.limits.seconds,
+            disk_bytes=frozen.job.limits.disk_bytes,
+            memory_bytes=frozen.memory_bytes,
+        ),
+        release=Release(
+            kms_key=names.run_key(settings, run),
+            object=names.gs(names.state_bucket(settings), names.release(run)),
+            sts_audience=names.sts_audience(settings),
+        ),
+        output=Output(
+            bucket=names.models_bucket(settings),
+            prefix=names.model_prefix(run),
+            kms_key=names.owner_key(settings),
+        ),
+        evidence=EvidencePlace(
+            bucket=names.evidence_bucket(settings),
+            prefix=names.evidence_prefix(run),
+            audience=EVIDENCE_AUDIENCE,
+        ),
+        events_topic=names.topic(settings, "job-events"),
+    )
+
+
+def encode(order: Order) -> bytes:
+    """The order's bytes."""
+    return dumps(order)
+
+
+def parse_order(data: bytes) -> Order:
+    """Read an order. Raises EvidenceError when it is not one, or not the bytes we would write."""
+    order = parse(data, Order, "the order", refusal=EvidenceError)
+    found = dataset_id((f.path, f.size, f.sha256) for f in order.dataset.files)
+    if order.dataset.id != found:
+        raise EvidenceError(
+            "the order's dataset id is not that of its files",
+            field="dataset.id",
+            got=order.dataset.id,
+            expected=found,
+        )
+    if encode(order) != data:
+        raise EvidenceError("the order is not in its canonical form", field="order")
+    return order

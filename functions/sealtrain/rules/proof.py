@@ -1,0 +1,113 @@
+"""The proof of teardown: every resource of a run, and when and by which query it was seen absent.
+
+Rules enforced here:
+- the proof covers what the ledger says was intended or made, and what the inventory found;
+- a resource is gone only when a query said so; a delete call that was accepted is not enough;
+- a key is gone when each of its versions is scheduled for destruction or destroyed: its name stays;
+- what the inventory shows stands, whatever the ledger said before.
+
+Not handled here: the queries and deletes themselves (listeners/tear_down.py).
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sealtrain.rules import names
+from sealtrain.rules.ledger import Entry, Kind
+from sealtrain.rules.settings import Settings
+
+RUN_ENDED = "the run has ended"  # what the workflow gives as reason at its end
+RUN_LABEL = "sealtrain-run"
+KEY_GONE = "every version destroyed or scheduled for it"
+DESTROYED = frozenset({"DESTROY_SCHEDULED", "DESTROYED"})
+DELETE_ORDER = ("instance", "request", "group", "template", "reservation", "bucket", "key")
+WAITS_FOR: dict[Kind, Kind] = {"template": "group", "reservation": "instance"}
+
+Target = tuple[Kind, str]
+
+
+class Lifetime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One resource of a run. Times are RFC 3339 in UTC; empty means: not on record."""
+
+    kind: str
+    name: str
+    intended: str
+    created: str
+    seen_absent: str
+    query: str
+    state: str
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was left of a run at a time: nothing, if `left` is empty."""
+
+    run: str
+    time: str
+    resources: tuple[Lifetime, ...]
+    inventory_queries: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def lifetimes(entries: Iterable[Entry]) -> tuple[Lifetime, ...]:
+    """Give one line per resource in the ledger, in the order in which they were intended."""
+    by_name: dict[tuple[str, str], dict[str, Entry]] = {}
+    for entry in entries:
+        by_name.setdefault((entry.kind, entry.name), {})[entry.phase] = entry
+    lines = [_lifetime(kind, name, phases) for (kind, name), phases in by_name.items()]
+    return tuple(sorted(lines, key=lambda line: (line.intended or line.created, line.name)))
+
+
+def targets(entries: Iterable[Entry], found: Iterable[Target]) -> list[Target]:
+    """Give what is to be removed, ledger and inventory together, in the order of deletion."""
+    wanted: dict[Target, bool] = {}
+    for entry in entries:
+        target: Target = (entry.kind, entry.name)
+        wanted[target] = wanted.get(target, True) and entry.phase != "gone"
+    wanted |= dict.fromkeys(found, True)
+    todo = [target for target, standing in wanted.items() if standing]
+    return sorted(todo, key=lambda target: DELETE_ORDER.index(target[0]))
+
+
+def prove(run: str, time: str, entries: Iterable[Entry], inventory_queries: Iterable[str]) -> Proof:
+    """Build the proof from a ledger; whatever has no `gone` entry is listed as left."""
+    lines = lifetimes(entries)
+    return Proof(
+        run=run,
+        time=time,
+        resources=lines,
+        inventory_queries=tuple(inventory_queries),
+        left=tuple(line.name for line in lines if not line.seen_absent),
+    )
+
+
+def query(kind: Kind, name: str) -> str:
+    """Say by which query one resource was seen absent."""
+    if kind == "key":
+        return f"cloudkms list {name}/cryptoKeyVersions"
+    return f"{'storage' if kind == 'bucket' else 'compute'} get {name}"
+
+
+def inventory_queries(settings: Settings, run: str) -> tuple[str, ...]:
+    """Say by which queries the inventory looked, besides the ledger's own resources."""
+    machine = names.machine(settings, run)
+    return (
+        f"compute list instances, all zones, label {RUN_LABEL}={run}: none",
+        f"compute list groups and reservations, all zones, and templates, name {machine}: none",
+        "compute list resize requests of those groups: none",
+        f"storage get {names.sealed_bucket(settings, run)}: none",
+        f"cloudkms list versions of {names.run_key(settings, run)}: {KEY_GONE}",
+    )
+
+
+def _lifetime(kind: str, name: str, phases: dict[str, Entry]) -> Lifetime:
+    gone = phases.get("gone")
+    return Lifetime(
+        kind=kind,
+        name=name,
+        intended=phases["intent"].time if "intent" in phases else "",
+        created=phases["made"].time if "made" in phases else "",
+        seen_absent=gone.time if gone else "",
+        query=str(gone.detail.get("query", "")) if gone else "",
+        state=str(gone.detail.get("state", "absent")) if gone else "",
+    )

@@ -1,0 +1,204 @@
+"""A run's report: one model, written as JSON and as a page with the same numbers.
+
+Rules enforced here:
+- everything shown comes out of the bundle's statement; nothing is looked up or judged here;
+- the same statement gives the same bytes;
+- the trust root stands in a band of its own, and SIMULATED is said in words;
+- no token, nonce or key is shown; whatever came from outside is escaped.
+
+An attestation supports a control; it never by itself proves compliance. Every report says so.
+"""
+
+from pathlib import Path
+
+import jinja2
+import msgspec
+
+from sealtrain.rules import canonical, policy
+from sealtrain.rules.bundle import Statement, TrustRoot
+from sealtrain.rules.capacity import Attempt, Refusal
+from sealtrain.rules.certificates import SIMULATED
+from sealtrain.rules.claims import Claim
+from sealtrain.rules.cost import Cost
+from sealtrain.rules.facts import Facts
+from sealtrain.rules.proof import Lifetime
+from sealtrain.rules.token import GENUINE
+
+GENERATOR = "sealtrain report 1"
+CAVEAT = "An attestation supports a control; it never by itself proves compliance."
+TEMPLATES = Path(__file__).parent
+NOT_CHECKED = (
+    "Revocation of the attestation's certificates: no list was fetched.",
+    "The processor maker's own evidence (TDX quote, SEV report): Google's service checked it, and its "
+    "token is what was checked here.",
+    "The GPU itself: the token speaks of its driver's mode only.",
+    "Side channels, and faults of the processor, its firmware or the platform.",
+    "What the trainer computes: its image was approved by digest, its program was not read.",
+    "Whether the data was right, lawful to use, or free of personal data.",
+    "Log entries that arrived after the run was closed.",
+)
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One link of the chain from data to model; `value` is empty where the link is missing."""
+
+    name: str
+    value: str
+    detail: str
+
+
+class Clause(msgspec.Struct, frozen=True):
+    """One clause of the policy, and whether the run's token met it."""
+
+    id: str
+    sentence: str
+    verdict: str
+    got: str
+    expected: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All that is shown about a run."""
+
+    generator: str
+    caveat: str
+    run: str
+    project: str
+    outcome: str
+    reason: str
+    closed_at: str
+    trust_root: TrustRoot
+    simulated: bool
+    totals: dict[str, int]
+    claims: tuple[Claim, ...]
+    chain: tuple[Link, ...]
+    metrics: dict[str, float | int]
+    attempts: tuple[Attempt, ...]
+    taken: str
+    refusals: tuple[Refusal, ...]
+    resources: tuple[Lifetime, ...]
+    cost: Cost | None
+    policy_version: str
+    policy_digest: str
+    clauses: tuple[Clause, ...]
+    not_checked: tuple[str, ...]
+    bundle_sha256: str
+    signed_by: str
+
+
+def build(statement: Statement, root_pem: str, bundle_sha256: str) -> Report:
+    """Make the report of a statement."""
+    stated = statement.predicate
+    facts = Facts(stated.evidence, root_pem)
+    verdicts = [claim.verdict for claim in stated.claims]
+    names = ("met", "not_met", "no_evidence", "not_applicable")
+    return Report(
+        generator=GENERATOR,
+        caveat=CAVEAT,
+        run=stated.run,
+        project=stated.evidence.deployment.project,
+        outcome=stated.outcome,
+        reason=stated.reason,
+        closed_at=stated.closed_at,
+        trust_root=stated.trust_root,
+        simulated=stated.trust_root.name == SIMULATED,
+        totals={name: verdicts.count(name) for name in names},  # type: ignore[arg-type]
+        claims=stated.claims,
+        chain=_chain(facts),
+        metrics=dict(sorted(facts.receipt.metrics.items())) if facts.receipt else {},
+        attempts=facts.plan.attempts if facts.plan else (),
+        taken=facts.machine.zone if facts.machine else "",
+        refusals=facts.plan.refusals if facts.plan else (),
+        resources=facts.lifetimes,
+        cost=stated.cost,
+        policy_version=stated.policy_version,
+        policy_digest=stated.policy_digest,
+        clauses=_clauses(facts),
+        not_checked=NOT_CHECKED,
+        bundle_sha256=bundle_sha256,
+        signed_by=f"{stated.signer.key_version} ({stated.signer.keyid})",
+    )
+
+
+def to_json(report: msgspec.Struct) -> bytes:
+    """Write a report as JSON, sorted and indented."""
+    return pretty(report)
+
+
+def pretty(value: object) -> bytes:
+    """Write a value as JSON for people: sorted, indented, the same bytes every time."""
+    return msgspec.json.format(canonical.dumps(value), indent=2) + b"\n"
+
+
+def to_html(report: msgspec.Struct, template: str = "report.html.j2") -> bytes:
+    """Write a report as one page that needs nothing else."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = _moment
+    return environment.get_template(template).render(report=report).encode()
+
+
+def _chain(facts: Facts) -> tuple[Link, ...]:
+    order, found, machine = facts.order, facts.receipt, facts.machine
+    judgement, model = facts.judgement, ""
+    if found is not None:
+        model = ", ".join(f"{one.name} {one.sha256}" for one in found.model)
+    return (
+        Link(
+            "data",
+            order.dataset.id if order else "",
+            f"{len(order.dataset.files)} file(s), sealed by the {order.dataset.sealed_by}"
+            if order
+            else "no order was frozen",
+        ),
+        Link("order", facts.order_digest, "binds data, image, arguments and limits"),
+        Link("image", order.image_digest if order else "", "the container that was approved"),
+        Link(
+            "attestation",
+            judgement.token_digest if judgement and judgement.met else "",
+            f"machine {machine.instance_id} in {machine.zone}, {judgement.trust_root}"
+            if machine and judgement
+            else "no accepted token",
+        ),
+        Link(
+            "key",
+            facts.release.key_version if facts.release else "",
+            f"handed over {facts.evidence.records['release'].created}"
+            if facts.release
+            else "was not handed over",
+        ),
+        Link(
+            "job",
+            facts.evidence.records["receipt"].sha256 if found else "",
+            f"{found.started} to {found.finished}" if found else "no receipt",
+        ),
+        Link("model", model, f"{len(found.model)} file(s)" if found else "no model"),
+    )
+
+
+def _clauses(facts: Facts) -> tuple[Clause, ...]:
+    judgement = facts.judgement
+    if judgement is None:
+        return ()
+    foreign = next((f for f in judgement.findings if f.sentence == GENUINE), None)
+    lines = [_clause("genuine", GENUINE, foreign, judged=True)]
+    for clause in policy.load().clauses:
+        found = (f for f in judgement.findings if (f.field, f.sentence) == (clause.claim, clause.sentence))
+        lines.append(_clause(clause.id, clause.sentence, next(found, None), judged=foreign is None))
+    return tuple(lines)
+
+
+def _clause(name: str, sentence: str, finding: policy.Finding | None, judged: bool) -> Clause:
+    if finding is not None:
+        return Clause(name, sentence, "not_met", finding.got, finding.expected)
+    return Clause(name, sentence, "met" if judged else "no_evidence", "", "")
+
+
+def _moment(text: str) -> str:
+    """Show a time to the second; a text that is no such time is shown as it is."""
+    return text[:19].replace("T", " ") + " UTC" if text.endswith(("+00:00", "Z")) else text

@@ -1,0 +1,1 @@
+"""What the workflow calls; one file, one verb."""

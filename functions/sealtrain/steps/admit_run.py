@@ -1,0 +1,140 @@
+"""Claim a run and admit its job: parsed, checked, priced, its dataset frozen by generation.
+
+The claim comes first and is one object: whoever creates it has the run, the same execution may come
+again, any other is told so. A refusal is written into the inbox, and nothing of the run is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from sealtrain.rules import names
+from sealtrain.rules.canonical import dumps
+from sealtrain.rules.capacity import cost_of, expires_s
+from sealtrain.rules.dataset import SNIFFED_BYTES, check_csv, check_fits, source_objects
+from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, RefusedError, UnsupportedError
+from sealtrain.rules.job import FrozenJob, Job, default_job, settle_image
+from sealtrain.rules.job_file import parse_job
+from sealtrain.rules.resources import ObjectInfo
+from sealtrain.rules.settings import Settings
+from sealtrain.rules.uploads import (
+    MOST_ATTEMPTS,
+    Claim,
+    Upload,
+    check_upload,
+    dataset_prefix,
+    run_of,
+    source_changed,
+)
+
+if TYPE_CHECKING:
+    from sealtrain.cloud.state import State
+    from sealtrain.cloud.storage import Storage
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The upload, and the execution that wants to run it."""
+
+    bucket: str
+    object: str
+    generation: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}$")]
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=MOST_ATTEMPTS)]
+    execution: str
+    callback_url: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The run; `admitted` is False when another execution has it, and `reason` says which."""
+
+    run: str
+    admitted: bool
+    reason: str
+
+
+def admit_run(
+    request: Request,
+    *,
+    storage: Storage,
+    state: State,
+    settings: Settings,
+    clock: Callable[[], datetime],
+) -> Result:
+    """Admit, or raise RefusedError or UnsupportedError after telling the owner why."""
+    upload = Upload(request.bucket, request.object, request.generation, request.attempt)
+    run = run_of(upload)
+    wanted = Claim(upload, request.execution, request.callback_url, clock().isoformat())
+    claim = state.keep(names.claim(run), wanted)
+    if claim.execution != request.execution:
+        return Result(run=run, admitted=False, reason=f"claimed by execution {claim.execution}")
+    if state.find(names.job(run), FrozenJob) is None:
+        try:
+            frozen = _freeze(run, upload, storage, settings, datetime.fromisoformat(claim.claimed_at))
+        except (RefusedError, UnsupportedError) as refusal:
+            _tell_owner(run, upload, refusal, storage, settings, claim.claimed_at)
+            raise
+        state.keep(names.job(run), frozen)
+    return Result(run=run, admitted=True, reason="")
+
+
+def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: datetime) -> FrozenJob:
+    """Read and check everything. Times are the claim's, so that a repeat gives the same job."""
+    check_upload(upload, names.inbox_bucket(settings))
+    prefix = dataset_prefix(upload.object)
+    job = _job(upload, prefix, storage)
+    image, image_digest = settle_image(job, settings.trainer, settings.approved_images)
+    shape, _, worst_case = cost_of(job, settings.region)
+    objects = source_objects(_dataset(upload, prefix, storage), prefix)
+    check_fits(objects, shape)
+    for each in objects if job.format == "csv" else ():
+        head = storage.get(upload.bucket, each.name, each.generation, first=SNIFFED_BYTES)
+        check_csv(each.name, head, each.size)
+    return FrozenJob(
+        run=run,
+        job=job,
+        image=image,
+        image_digest=image_digest,
+        bucket=upload.bucket,
+        objects=objects,
+        memory_bytes=job.limits.memory_bytes or shape.memory_bytes // 2,
+        worst_case_usd=worst_case,
+        admitted_at=at.isoformat(),
+        expires=int(at.timestamp()) + expires_s(job),
+    )
+
+
+def _job(upload: Upload, prefix: str | None, storage: Storage) -> Job:
+    if prefix is None:
+        return default_job(upload.object)
+    try:
+        return parse_job(storage.get(upload.bucket, upload.object, upload.generation))
+    except NotFoundError as error:
+        raise source_changed(upload.object, upload.generation) from error
+
+
+def _dataset(upload: Upload, prefix: str | None, storage: Storage) -> list[ObjectInfo]:
+    if prefix is not None:
+        return [o for o in storage.list(upload.bucket, prefix) if o.name != upload.object]
+    found = storage.stat(upload.bucket, upload.object, upload.generation)
+    if found is None:
+        raise source_changed(upload.object, upload.generation)
+    return [found]
+
+
+def _tell_owner(
+    run: str,
+    upload: Upload,
+    refusal: RefusedError | UnsupportedError,
+    storage: Storage,
+    settings: Settings,
+    time: str,
+) -> None:
+    told = {**msgspec.to_builtins(refusal.body), **msgspec.to_builtins(upload), "run": run, "time": time}
+    del told["bucket"], told["attempt"]
+    try:
+        storage.create(names.inbox_bucket(settings), names.refusal(run), dumps(told))
+    except AlreadyExistsError:
+        return  # An earlier call of this execution told it already.

@@ -1,0 +1,203 @@
+"""Close a run, however it ended: gather its records, sign the bundle, write reports, rows, and the end.
+
+A missing record is no error here; it makes a claim `no_evidence`. The bundle that was signed first
+stands, and everything after it is made from that bundle, so that a repeat writes the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sealtrain.rules import bundle, canonical, dsse, names, policy, records, report, tables
+from sealtrain.rules.errors import AlreadyExistsError, NotReadyError
+from sealtrain.rules.facts import Evidence, Record
+from sealtrain.rules.outcome import outcome_of
+from sealtrain.rules.settings import Settings
+
+if TYPE_CHECKING:
+    from sealtrain.cloud.bigquery import BigQuery
+    from sealtrain.cloud.kms import Kms
+    from sealtrain.cloud.ledger import Ledger
+    from sealtrain.cloud.storage import Storage
+
+LOGS_MAX = 1000
+"""How many log entries go into a bundle; all of them stay in the evidence bucket."""
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The run, and what failed: the failing step's error, or None."""
+
+    run: str
+    failure: dict[str, Any] | None = None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Where the bundle stands, how the run ended, and how its claims stand."""
+
+    run: str
+    bundle: str
+    outcome: str
+    claims: dict[str, str]
+
+
+def close_run(
+    request: Request,
+    *,
+    storage: Storage,
+    kms: Kms,
+    bigquery: BigQuery,
+    ledger: Ledger,  # noqa: ARG001  # the entries are gathered as stored, byte for byte
+    settings: Settings,
+    clock: Callable[[], datetime],
+) -> Result:
+    """Close, or give the end that stands."""
+    run = names.checked_run_id(request.run)
+    evidence = names.evidence_bucket(settings)
+    signed = storage.find(evidence, names.bundle(run))
+    if signed is None:
+        signed = _sign(request, storage, kms, settings, clock().isoformat())
+    hint = bundle.peek(signed)
+    statement = bundle.open_statement(signed, kms.public_key(hint.key_version))
+    _write_reports(storage, settings, statement, canonical.digest(signed))
+    _write_rows(bigquery, settings, statement, canonical.digest(signed))
+    stated = statement.predicate
+    end = records.Closed(
+        run=run,
+        outcome=stated.outcome,
+        reason=stated.reason,
+        time=stated.closed_at,
+        bundle_sha256=canonical.digest(signed),
+    )
+    _once(storage, evidence, names.closed(run), canonical.dumps(end))
+    return Result(
+        run=run,
+        bundle=names.gs(evidence, names.bundle(run)),
+        outcome=stated.outcome,
+        claims={claim.id: claim.verdict for claim in stated.claims},
+    )
+
+
+def _sign(request: Request, storage: Storage, kms: Kms, settings: Settings, now: str) -> bytes:
+    evidence = _gather(request.run, storage, settings)
+    refused = storage.stat(names.inbox_bucket(settings), names.refusal(request.run)) is not None
+    outcome, reason = outcome_of(evidence, request.failure, refused)
+    versions = [v for v in kms.list_versions(names.bundle_key(settings)) if v.state == "ENABLED"]
+    if not versions:
+        raise NotReadyError(
+            "no version of the bundle key can sign",
+            field=names.bundle_key(settings),
+            expected="an ENABLED version",
+            remedy="enable or create a version of this key; the run is closed when asked again",
+        )
+    newest = max(versions, key=lambda version: int(version.name.rpartition("/")[2])).name
+    public_key = kms.public_key(newest)
+    statement = bundle.state(
+        evidence,
+        root_pem=settings.attestation_root,
+        outcome=outcome,
+        reason=reason,
+        closed_at=now,
+        signer=bundle.Signer(keyid=dsse.key_id(public_key), key_version=newest, public_key_pem=public_key),
+    )
+    sealed = bundle.seal(statement, lambda data: kms.sign(newest, hashlib.sha256(data).digest()))
+    bucket, name = names.evidence_bucket(settings), names.bundle(request.run)
+    _once(storage, bucket, name, sealed)
+    return storage.get(bucket, name)
+
+
+def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
+    state, evidence = names.state_bucket(settings), names.evidence_bucket(settings)
+    places = {
+        "job": (state, names.job(run)),
+        "plan": (state, names.plan(run)),
+        "order": (state, names.order(run)),
+        "release": (state, names.release(run)),
+        "completion": (state, names.completion(run)),
+        "teardown": (state, names.teardown(run)),
+        "token": (evidence, names.token(run)),
+        "verdict": (evidence, names.verdict(run)),
+        "receipt": (evidence, names.receipt(run)),
+        "published": (evidence, records.published(run)),
+        "proof": (evidence, names.proof(run)),
+    }
+    found = {word: _record(storage, bucket, name) for word, (bucket, name) in places.items()}
+    logs = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")[:LOGS_MAX]
+    ledger = storage.list(evidence, names.ledger_prefix(run))
+    return Evidence(
+        run=run,
+        deployment=policy.deployment(settings),
+        storage_key=names.storage_key(settings),
+        key_pool=names.pool(settings),
+        records={word: one for word, one in found.items() if one is not None},
+        ledger=_all(_record(storage, evidence, one.name) for one in ledger),
+        logs=_all(_record(storage, evidence, one.name) for one in logs),
+    )
+
+
+def _record(storage: Storage, bucket: str, name: str) -> Record | None:
+    """Read an object whole. One that is too large, or no text, is no record of ours."""
+    about = storage.stat(bucket, name)
+    if about is None or about.size > records.RECORD_LIMIT_BYTES:
+        return None
+    data = storage.get(bucket, name, about.generation)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return Record(name=name, sha256=canonical.digest(data), created=about.created, text=text)
+
+
+def _all(found: Iterable[Record | None]) -> tuple[Record, ...]:
+    return tuple(one for one in found if one is not None)
+
+
+def _write_reports(storage: Storage, settings: Settings, statement: bundle.Statement, digest: str) -> None:
+    run, bucket = statement.predicate.run, names.evidence_bucket(settings)
+    made = report.build(statement, settings.attestation_root, digest)
+    resources = {"run": run, "resources": made.resources, "bundle_sha256": digest}
+    _once(storage, bucket, names.resources(run), report.pretty(resources))
+    _once(storage, bucket, names.report(run, "json"), report.to_json(made))
+    _once(storage, bucket, names.report(run, "html"), report.to_html(made), "text/html; charset=utf-8")
+
+
+def _write_rows(bigquery: BigQuery, settings: Settings, statement: bundle.Statement, digest: str) -> None:
+    stated = statement.predicate
+    row = tables.run_row(
+        run=stated.run,
+        outcome=stated.outcome,
+        reason=stated.reason,
+        closed_at=stated.closed_at,
+        bundle_sha256=digest,
+        trust_root=stated.trust_root.name,
+        claims={claim.id: claim.verdict for claim in stated.claims},
+        usd=stated.cost.usd if stated.cost else None,
+        usd_worst_case=stated.cost.usd_worst_case if stated.cost else None,
+    )
+    bigquery.insert_rows(names.table(settings, "runs"), [row], [row["row_id"]])
+    token, verdict = stated.evidence.records.get("token"), stated.evidence.records.get("verdict")
+    if verdict is None:
+        return
+    decided = records.parse(verdict.text.encode(), records.VerdictRecord, "verdict.json")
+    shown = token or verdict
+    about = tables.attestation_row(
+        run=stated.run,
+        kind="attestation token" if token else "silence",
+        time=decided.time,
+        verdict=decided.verdict,
+        reasons=tuple(reason.reason for reason in decided.reasons),
+        evidence_object=shown.name,
+        evidence_sha256=shown.sha256,
+        trust_root=decided.trust_root,
+    )
+    bigquery.insert_rows(names.table(settings, "attestations"), [about], [about["row_id"]])
+
+
+def _once(storage: Storage, bucket: str, name: str, data: bytes, kind: str = "application/json") -> None:
+    with suppress(AlreadyExistsError):  # the first one stands, and says the same
+        storage.create(bucket, name, data, kind)

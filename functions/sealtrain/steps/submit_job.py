@@ -1,0 +1,104 @@
+"""Hand the wrapped key over to the attested VM; called again, look how the job stands.
+
+- Nothing is handed over but after a verdict `met` on this very order.
+- The VM's end is looked at first and the records after it, so that a workload which finished in
+  between is not taken for lost; and its last message has a minute to arrive.
+- A receipt says SUCCEEDED here and proves nothing yet: publish_model checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from sealtrain.rules import machine, names, records
+from sealtrain.rules.errors import EvidenceError, NotReadyError
+from sealtrain.rules.settings import Settings
+
+if TYPE_CHECKING:
+    from sealtrain.cloud.compute import Compute
+    from sealtrain.cloud.ledger import Ledger
+    from sealtrain.cloud.state import State
+    from sealtrain.cloud.storage import Storage
+
+LAST_WORD_S = 60
+"""How long after a VM's end its last message may still come."""
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The run."""
+
+    run: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How the job stands; `reason` is empty unless it failed or was lost."""
+
+    run: str
+    state: Literal["RUNNING", "SUCCEEDED", "FAILED", "LOST"]
+    reason: str
+
+
+def submit_job(
+    request: Request,
+    *,
+    storage: Storage,
+    state: State,
+    compute: Compute,
+    ledger: Ledger,
+    settings: Settings,
+    clock: Callable[[], datetime],
+) -> Result:
+    """Release once, then look. Raises EvidenceError without an accepting verdict."""
+    run = names.checked_run_id(request.run)
+    _, order_digest = state.order(run)
+    _check_verdict(run, order_digest, storage, settings)
+    state.keep(names.release(run), state.held(run, order_digest))
+    ended = _ended(run, compute, ledger, clock())
+    completion = state.find(names.completion(run), records.Completion)
+    if completion is not None and completion.state == "failed":
+        return Result(run=run, state="FAILED", reason=completion.reason or "no reason given")
+    if storage.stat(names.evidence_bucket(settings), names.receipt(run)) is not None:
+        return Result(run=run, state="SUCCEEDED", reason="")
+    if ended:
+        return Result(run=run, state="LOST", reason=ended)
+    return Result(run=run, state="RUNNING", reason="")
+
+
+def _check_verdict(run: str, order_digest: str, storage: Storage, settings: Settings) -> None:
+    data = storage.find(names.evidence_bucket(settings), names.verdict(run))
+    if data is None:
+        raise NotReadyError(
+            "there is no verdict on the VM's evidence yet",
+            field="verdict",
+            expected="met",
+            remedy="ask again",
+        )
+    verdict = records.parse(data, records.VerdictRecord, "verdict.json")
+    for field, got, expected in (
+        ("verdict", verdict.verdict, "met"),
+        ("order_digest", verdict.order_digest, order_digest),
+        ("run", verdict.run, run),
+    ):
+        if got != expected:
+            raise EvidenceError(
+                "the key stays closed: the VM's evidence was not accepted for this order",
+                field=field,
+                got=got,
+                expected=expected,
+                remedy="read the reasons in verdict.json",
+            )
+
+
+def _ended(run: str, compute: Compute, ledger: Ledger, now: datetime) -> str:
+    """Why the VM counts as ended without a word; empty while it may still speak."""
+    made = [e for e in ledger.entries(run) if (e.kind, e.phase) == ("instance", "made")]
+    if not made:
+        return "no VM was made for this run"
+    found = compute.get("instance", made[-1].name)
+    if found is None:
+        return "the VM is gone and left no word"
+    return machine.end_of(found, now, LAST_WORD_S)

@@ -1,0 +1,79 @@
+"""Tests of `rules.capacity`."""
+
+import msgspec
+import pytest
+from sealtrain.rules.capacity import cost_of, expires_s, plan, remaining
+from sealtrain.rules.errors import RefusedError, UnsupportedError
+from sealtrain.rules.job import FrozenJob, Job, Limits, Machine
+from sealtrain.rules.ledger import Entry
+
+from tests.functions.memory import DIGEST, IMAGE
+
+RUN = "r0123456789ab"
+
+
+def frozen(job: Job) -> FrozenJob:
+    """An admitted job."""
+    return FrozenJob(
+        run=RUN, job=job, image=IMAGE, image_digest=DIGEST, bucket="b", objects=(), memory_bytes=1,
+        worst_case_usd=1.0, admitted_at="t", expires=1,
+    )  # fmt: skip
+
+
+def test_a_plan_tries_the_regions_zones_in_order() -> None:
+    """One attempt for each zone that has the machine."""
+    found = plan(frozen(Job()), "us-central1")
+    assert [a.zone for a in found.attempts] == [f"us-central1-{z}" for z in "abcf"]
+    assert {(a.shape, a.mode, a.technology) for a in found.attempts} == {
+        ("n2d-standard-2", "on-demand", "SEV")
+    }
+
+
+def test_a_plan_tells_what_it_left_out_and_why() -> None:
+    """Every other way to have a machine is named with its reason."""
+    found = plan(frozen(Job()), "us-central1")
+    reasons = {(r.shape, r.mode): r.reason for r in found.refusals}
+    assert reasons["n2d-standard-2", "reservation"] == "the job asks for another"
+    assert "cannot use reservations" in reasons["a3-highgpu-1g", "reservation"]
+    assert ("n2d-standard-2", "on-demand") not in reasons
+
+
+def test_a_plan_is_the_same_twice() -> None:
+    """A plan follows from the job alone."""
+    assert plan(frozen(Job()), "us-central1") == plan(frozen(Job()), "us-central1")
+
+
+def test_a_run_that_could_cost_too_much_is_refused() -> None:
+    """The worst case binds."""
+    job = Job(limits=Limits(seconds=7 * 24 * 3600, cost_usd=1.0))
+    with pytest.raises(RefusedError) as caught:
+        cost_of(job, "us-central1")
+    assert caught.value.body.field == "limits.cost_usd"
+
+
+def test_training_without_a_tee_is_not_offered() -> None:
+    """`tee: none` is refused by name."""
+    with pytest.raises(UnsupportedError) as caught:
+        cost_of(Job(tee="none"), "us-central1")
+    assert caught.value.body.field == "tee"
+
+
+def test_a_queue_for_capacity_makes_a_run_last_longer() -> None:
+    """A flex-start run may wait for its machine."""
+    flex = Job(machine=Machine(shape="a3-highgpu-1g", mode="flex-start"))
+    assert expires_s(flex) > expires_s(Job()) > Job().limits.seconds
+
+
+def test_what_remains_begins_with_the_last_attempt_begun() -> None:
+    """Zones before the last one begun were out of stock and are not tried again."""
+    whole = plan(frozen(Job()), "us-central1")
+
+    def intent(zone: str, kind: str = "instance") -> Entry:
+        name = f"projects/p/zones/us-central1-{zone}/instances/m"
+        return msgspec.convert(
+            {"run": RUN, "kind": kind, "name": name, "phase": "intent", "time": "t", "by": "f"}, Entry
+        )
+
+    assert remaining(whole, [], "instance") == whole.attempts
+    assert remaining(whole, [intent("a"), intent("b")], "instance") == whole.attempts[1:]
+    assert remaining(whole, [intent("b", "reservation")], "instance") == whole.attempts

@@ -1,0 +1,171 @@
+"""A run's report and the small rules beneath it."""
+
+import json
+from functools import lru_cache
+
+import markupsafe
+import msgspec
+import pytest
+from sealtrain.rules import bundle, certificates, cost, names, outcome, proof, report, tables
+from sealtrain.rules.facts import Evidence
+from sealtrain.rules.ledger import Entry
+
+from tests.functions import authority
+from tests.functions.closing import BUNDLE_KEY, World
+from tests.functions.rules.test_claims import good as good_evidence
+from tests.functions.rules.test_claims import rewritten
+
+
+@lru_cache(maxsize=1)
+def statement() -> bundle.Statement:
+    world = World()
+    run = world.succeed()
+    world.end(run)
+    data = world.storage.get(world.evidence, names.bundle(run))
+    return bundle.open_statement(data, authority.public_pem(BUNDLE_KEY))
+
+
+def made(**changes: object) -> report.Report:
+    built = report.build(statement(), authority.root_pem(), "sha256:" + "00" * 32)
+    return msgspec.structs.replace(built, **changes)
+
+
+def test_same_statement_gives_the_same_bytes() -> None:
+    """Built twice, both forms are byte for byte the same."""
+    assert report.to_json(made()) == report.to_json(made())
+    assert report.to_html(made()) == report.to_html(made())
+
+
+def test_page_stands_alone() -> None:
+    """The page loads nothing, runs nothing, and says what was not checked."""
+    page = report.to_html(made()).decode()
+    for word in ("<script", "http://", "https://", "<img", "<link", "@import", "url("):
+        assert word not in page
+    assert all(str(markupsafe.escape(limit)) in page for limit in report.NOT_CHECKED)
+
+
+@pytest.mark.parametrize("name", ["SIMULATED", "nothing was attested", certificates.GOOGLE])
+def test_trust_root_stands_in_the_band(name: str) -> None:
+    """The band says whose word it is; SIMULATED in words that cannot be missed."""
+    root = bundle.TrustRoot(name=name, sha256="00")
+    page = report.to_html(made(trust_root=root, simulated=name == "SIMULATED")).decode()
+    band = page.split('<div class="band">')[1].split("</div>")[0]
+    assert name in band
+    assert ("SIMULATED" in band) == (name == "SIMULATED")
+
+
+def test_chain_names_every_link() -> None:
+    """The chain goes from data to model, each link with its digest or name."""
+    assert [link.name for link in made().chain] == [
+        "data", "order", "image", "attestation", "key", "job", "model",
+    ]  # fmt: skip
+    assert all(link.value for link in made().chain)
+
+
+def test_outside_text_is_escaped() -> None:
+    """A reason or a metric's name from outside cannot become markup."""
+    page = report.to_html(made(reason="<script>x</script>", metrics={"<b>": 1})).decode()
+    assert "<script" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_a_root_of_google_is_named_only_for_a_met_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a root pinned as Google's, a run without a met token says that nothing was attested."""
+    root = authority.good_path()[2]
+    pinned = frozenset({certificates.fingerprint(root)})
+    monkeypatch.setattr(certificates, "GOOGLE_ROOTS", pinned)
+    empty = msgspec.structs.replace(good_evidence(), records={}, ledger=(), logs=())
+    for evidence, name in ((good_evidence(), certificates.GOOGLE), (empty, "nothing was attested")):
+        stated = bundle.state(
+            evidence,
+            root_pem=authority.root_pem(),
+            outcome="failed",
+            reason="",
+            closed_at="2026-11-22T13:00:00+00:00",
+            signer=statement().predicate.signer,
+        )
+        assert stated.predicate.trust_root.name == name
+
+
+def entry(kind: str, phase: str, time: str, **detail: str) -> Entry:
+    return Entry("r0", kind, f"projects/p/zones/z/{kind}s/x", phase, time, "test", detail)  # type: ignore[arg-type]
+
+
+def test_lifetimes_and_proof_tell_what_is_left() -> None:
+    """A resource without a sighting of its absence is left; one with it is not."""
+    ledger = [
+        entry("instance", "intent", "2026-11-22T12:00:00Z"),
+        entry("instance", "made", "2026-11-22T12:00:01Z"),
+        entry("key", "intent", "2026-11-22T11:00:00Z"),
+        entry("key", "gone", "2026-11-22T12:30:00Z", query="list", state="absent"),
+    ]
+    told = proof.prove("r0", "2026-11-22T13:00:00Z", ledger, ["q"])
+    assert [line.kind for line in told.resources] == ["key", "instance"]
+    assert told.left == ("projects/p/zones/z/instances/x",)
+    assert told.resources[0].query == "list"
+
+
+def test_targets_are_ledger_and_inventory_in_order_of_deletion() -> None:
+    """What is gone is left out, unless the inventory shows it again."""
+    ledger = [entry("key", "intent", "t"), entry("bucket", "intent", "t"), entry("bucket", "gone", "t")]
+    bucket = ("bucket", "projects/p/zones/z/buckets/x")
+    key, machine = ("key", "projects/p/zones/z/keys/x"), ("instance", "m")
+    assert proof.targets(ledger, []) == [key]
+    assert proof.targets(ledger, [machine, bucket]) == [machine, bucket, key]  # type: ignore[list-item]
+
+
+def test_cost_counts_a_machine_once_and_an_idle_reservation() -> None:
+    """Machines of several zones add up; a reservation counts where it stood longer."""
+    plan = msgspec.json.decode(good_evidence().records["plan"].text, type=cost.Plan)
+    lines = [
+        proof.Lifetime(kind, kind, "", "2026-11-22T12:00:00Z", gone, "q", "absent")
+        for kind, gone in (
+            ("instance", "2026-11-22T12:00:10Z"),
+            ("instance", "2026-11-22T12:00:20.5Z"),
+            ("reservation", "2026-11-22T12:00:25Z"),
+        )
+    ]
+    found = cost.estimate(plan, lines, "")
+    assert found is not None
+    assert found.machine_seconds == 31
+    assert found.usd == round(plan.usd_per_hour * 31 / 3600, 4)
+    assert cost.estimate(None, lines, "") is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "asked", "told", "wanted"),
+    [
+        (None, proof.RUN_ENDED, False, "succeeded"),
+        ({"code": "FAILED", "message": "x"}, proof.RUN_ENDED, False, "failed"),
+        ({"code": "source_changed"}, proof.RUN_ENDED, False, "refused"),
+        ({"code": "bad_job"}, proof.RUN_ENDED, True, "refused"),
+        ({"code": "LOST"}, "asked by the owner", False, "torn_down"),
+        ({}, "", False, "failed"),
+    ],
+)
+def test_outcome(failure: dict[str, str] | None, asked: str, told: bool, wanted: str) -> None:
+    """The outcome follows from the failure, from who asked for the end, and from refusals."""
+    record = rewritten(good_evidence().records["teardown"], {"reason": asked})
+    evidence: Evidence = msgspec.structs.replace(
+        good_evidence(), records={**good_evidence().records, "teardown": record}
+    )
+    assert outcome.outcome_of(evidence, failure, told)[0] == wanted
+
+
+def test_rows_fit_their_tables() -> None:
+    """A row has exactly its table's columns, and the same thing has the same row id."""
+    run = tables.run_row(
+        run="r0", outcome="failed", reason="", closed_at="t", bundle_sha256="s", trust_root="SIMULATED",
+        claims={"a": "met", "b": "no_evidence"}, usd=None, usd_worst_case=None,
+    )  # fmt: skip
+    about = tables.attestation_row(
+        run=None, kind="k", time="t", verdict="met", reasons=(), evidence_object="o",
+        evidence_sha256="s", trust_root=None,
+    )  # fmt: skip
+    for name, row in (("runs", run), ("attestations", about)):
+        assert set(row) == {field["name"] for field in tables.TABLES[name]}
+        required = {f["name"] for f in tables.TABLES[name] if f["mode"] == "REQUIRED"}
+        assert all(row[field] is not None for field in required)
+    assert (run["claims_met"], run["claims_no_evidence"]) == (1, 1)
+    assert json.loads(run["claims"]) == {"a": "met", "b": "no_evidence"}
+    assert tables.row_id("runs", "r0") == run["row_id"] != tables.row_id("runs", "r1")

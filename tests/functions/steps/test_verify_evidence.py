@@ -1,0 +1,174 @@
+"""The verdict on a machine's token, before any key moves."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sealtrain.rules import canonical, names, records
+from sealtrain.rules.errors import EvidenceError, NotReadyError
+from sealtrain.steps import submit_job, verify_evidence
+
+from tests.functions import authority
+from tests.functions.closing import World
+
+
+def verdict(world: World, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(world.storage.get(world.evidence, names.verdict(run)))
+    return found
+
+
+def key_states(world: World, run: str) -> list[str]:
+    return [v.state for v in world.kms.list_versions(names.run_key(world.settings, run))]
+
+
+def assert_refused(world: World, run: str, reason: str) -> None:
+    """The verdict is refused for this reason, the key is disabled, and nothing is handed over."""
+    with pytest.raises(EvidenceError, match=reason):
+        world.call(verify_evidence, run=run)
+    assert {one["reason"] for one in verdict(world, run)["reasons"]} == {reason}
+    assert key_states(world, run) == ["DISABLED"]
+    with pytest.raises(EvidenceError, match="stays closed"):
+        world.call(submit_job, run=run)
+    assert world.storage.find(names.state_bucket(world.settings), names.release(run)) is None
+
+
+def test_good_token_is_met() -> None:
+    """A genuine token of the run's machine is met; the verdict says by which policy and whose word."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    found = world.call(verify_evidence, run=run)
+    assert (found.verdict, found.trust_root) == ("met", "SIMULATED")
+    assert verdict(world, run)["policy_version"] == "1"
+    assert key_states(world, run) == ["ENABLED"]
+
+
+def test_no_token_yet_is_not_ready() -> None:
+    """While a young machine runs, its silence is only not ready yet."""
+    world = World()
+    run = world.start()
+    with pytest.raises(NotReadyError, match="has not shown"):
+        world.call(verify_evidence, run=run)
+    assert world.storage.find(world.evidence, names.verdict(run)) is None
+
+
+def test_silence_of_a_running_machine_is_refused() -> None:
+    """A machine that runs a quarter of an hour without a token is refused."""
+    world = World()
+    run = world.start()
+    world.time += timedelta(seconds=verify_evidence.SILENCE_S)
+    assert_refused(world, run, "silence")
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_machine_that_ended_without_a_token_is_refused(gone: bool) -> None:
+    """A machine that ended, or went, without a token is refused at once."""
+    world = World()
+    world.compute.status["instance"] = "TERMINATED"
+    run = world.start()
+    if gone:
+        world.compute.found.clear()
+    assert_refused(world, run, "silence")
+
+
+def test_token_of_a_machine_that_ended_still_counts() -> None:
+    """A machine that spoke and ended is judged by its token."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    world.compute.found.clear()
+    assert world.call(verify_evidence, run=run).verdict == "met"
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("debug", {"dbgstat": "enabled"}),
+        ("image", {"submods__container__image_digest": "sha256:" + "00" * 32}),
+        ("instance", {"submods__gce__instance_id": "77"}),
+        ("project", {"submods__gce__project_id": "other-project"}),
+        ("hwmodel", {"hwmodel": "GCP_SHIELDED_VM"}),
+        ("nonce", {"eat_nonce": ["a nonce of nobody"]}),
+        ("audience", {"aud": "https://sts.googleapis.com"}),
+    ],
+)
+def test_wrong_token_is_refused(reason: str, changes: dict[str, Any]) -> None:
+    """A token that is wrong in one claim closes the key, with the reason on record."""
+    world = World()
+    run = world.start()
+    world.attest(run, **changes)
+    assert_refused(world, run, reason)
+
+
+def test_replayed_token_of_another_run_is_refused() -> None:
+    """A token and key of another run, shown again, are refused by nonce."""
+    world = World()
+    other = world.start()
+    world.attest(other)
+    taken = world.storage.get(world.evidence, names.token(other))
+    world.upload("incoming/second.csv")
+    run = world.admit("incoming/second.csv")
+    replay(world, run)
+    world.storage.create(world.evidence, names.token(run), taken)
+    with pytest.raises(EvidenceError, match="nonce"):
+        world.call(verify_evidence, run=run)
+    assert {"nonce", "order"} == {one["reason"] for one in verdict(world, run)["reasons"]}
+
+
+def replay(world: World, run: str) -> None:
+    from sealtrain.steps import create_bucket, create_key, plan_capacity, seal_dataset, start_vm
+
+    for module in (plan_capacity, create_key, create_bucket, seal_dataset, start_vm):
+        world.call(module, run=run)
+
+
+def test_token_for_another_order_is_refused() -> None:
+    """A token whose nonce binds another order's digest is refused."""
+    world = World()
+    run = world.start()
+    world.attest(run, order_digest=canonical.digest(b"another order"))
+    with pytest.raises(EvidenceError):
+        world.call(verify_evidence, run=run)
+    assert {"nonce", "order"} == {one["reason"] for one in verdict(world, run)["reasons"]}
+
+
+def test_key_swapped_under_a_genuine_token_is_refused() -> None:
+    """A genuine token with another public key beside it is refused: the nonce binds the key."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    place = world.evidence, names.token(run)
+    record = json.loads(world.storage.objects.pop(place)[1])
+    record["public_key_pem"] = authority.public_pem(authority.workload_key("thief"))
+    world.show(run, records.TokenRecord(**record))
+    assert_refused(world, run, "nonce")
+
+
+@pytest.mark.parametrize("garbage", [b"", b"[]", b"\xff", b'{"token": 1}', b"[" * 5000])
+def test_garbage_is_malformed(garbage: bytes) -> None:
+    """What is no token record of a workload of ours is refused as malformed."""
+    world = World()
+    run = world.start()
+    world.storage.create(world.evidence, names.token(run), garbage)
+    assert_refused(world, run, "malformed")
+
+
+def test_first_verdict_stands() -> None:
+    """Called again, the recorded verdict is given again, whatever the bucket or approvals hold now."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    first = world.call(verify_evidence, run=run)
+    world.storage.objects.pop((world.evidence, names.token(run)))
+    assert world.call(verify_evidence, run=run) == first
+
+
+def test_refusal_is_repeated_and_the_key_disabled_again() -> None:
+    """A refusal whose disabling was interrupted disables the key when asked again."""
+    world = World()
+    run = world.start()
+    world.attest(run, swname="GCE")
+    assert_refused(world, run, "swname")
+    world.kms.states.clear()
+    assert_refused(world, run, "swname")
