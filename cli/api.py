@@ -1,0 +1,162 @@
+"""Google's APIs as plain JSON over HTTP, for what needs no client library.
+
+- With a local endpoint: no credentials; the stand-in takes the caller for the person at the keyboard.
+- Without: application default credentials.
+- 429 and 5xx are tried again, a few times and only where repeating is harmless (GET, or the caller says so).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import requests
+from sealtrain.rules.settings import Settings
+
+from cli.errors import CloudError, PlaceError
+
+Json = dict[str, Any]
+
+TIMEOUT_S = 60.0
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+
+
+class Api:
+    """One session. `service` in the calls is the host's first word: storage, cloudkms, pubsub, …"""
+
+    def __init__(self, settings: Settings) -> None:
+        self.endpoint = settings.endpoint
+        self._session = _session(settings)
+
+    def get(self, service: str, path: str, **params: Any) -> Json:
+        """GET. Raises CloudError with the status the API gave."""
+        return self.call("GET", service, path, params=params, again=True)
+
+    def post(self, service: str, path: str, body: Json | None = None, **params: Any) -> Json:
+        """POST a JSON body."""
+        return self.call("POST", service, path, body=body or {}, params=params)
+
+    def find(self, service: str, path: str, **params: Any) -> Json | None:
+        """GET, or None for what does not exist."""
+        try:
+            return self.get(service, path, **params)
+        except CloudError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def call(
+        self,
+        verb: str,
+        service: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        params: Json | None = None,
+        again: bool = False,
+    ) -> Json:
+        """One request; the answer's JSON ({} for none). `again`: repeating it is harmless."""
+        answer = self.send(
+            verb, service, path, body=body, data=data, headers=headers, params=params, again=again
+        )
+        if answer.status_code >= 400:
+            raise refusal(verb, path, answer)
+        if not answer.content:
+            return {}
+        parsed: Json = answer.json()
+        return parsed
+
+    def send(
+        self,
+        verb: str,
+        service: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        params: Json | None = None,
+        again: bool = False,
+        stream: bool = False,
+    ) -> requests.Response:
+        """One request, tried again where that is harmless; the raw answer, whatever its status."""
+        url = (self.endpoint or f"https://{service}.googleapis.com") + path
+        for pause_s in (*_PAUSES_S, None) if again else (None,):
+            try:
+                answer = self._session.request(
+                    verb,
+                    url,
+                    json=body,
+                    data=data,
+                    headers=headers,
+                    params=params,
+                    timeout=TIMEOUT_S,
+                    stream=stream,
+                )
+            except requests.RequestException as error:
+                if pause_s is None:
+                    raise self._unreachable(service, error) from error
+            else:
+                if pause_s is None or (answer.status_code != 429 and answer.status_code < 500):
+                    return answer
+            time.sleep(pause_s)
+        raise AssertionError("the last try returns or raises")
+
+    def _unreachable(self, service: str, error: Exception) -> PlaceError:
+        if self.endpoint:
+            return PlaceError(
+                "the stand-in does not answer",
+                got=f"{type(error).__name__} from {self.endpoint}",
+                remedy="start it with `sealtrain up`, or unset SEALTRAIN_ENDPOINT to use Google Cloud",
+            )
+        return PlaceError(
+            f"{service}.googleapis.com cannot be reached",
+            got=type(error).__name__,
+            remedy="check the network, then `gcloud auth application-default login`",
+        )
+
+
+def _session(settings: Settings) -> requests.Session:
+    if settings.endpoint:
+        session = requests.Session()
+        session.trust_env = False  # a proxy or .netrc has no say on the loopback
+        return session
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.transport.requests import AuthorizedSession
+
+    try:
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    except DefaultCredentialsError as error:
+        raise no_credentials() from error
+    return cast(requests.Session, AuthorizedSession(credentials))  # type: ignore[no-untyped-call]
+
+
+def no_credentials() -> PlaceError:
+    """The error for a machine that nobody has signed in on."""
+    return PlaceError(
+        "no Google credentials on this machine",
+        code="no_credentials",
+        remedy="run `gcloud auth application-default login`, or start the stand-in with `sealtrain up`",
+    )
+
+
+def refusal(verb: str, path: str, answer: requests.Response) -> CloudError:
+    """The error for an answer of 400 and more, with the words that the API gave."""
+    try:
+        told = answer.json()["error"]
+        message = str(told["message"] if isinstance(told, dict) else told)
+    except (ValueError, KeyError, TypeError):
+        message = answer.text[:200]
+    remedy = {
+        401: "sign in: `gcloud auth application-default login`",
+        403: "ask the deployment's operator for the right that the message names",
+        404: "check the name; `sealtrain runs` lists the runs of this deployment",
+    }.get(answer.status_code)
+    return CloudError(
+        f"{verb} {path.partition('?')[0]}: HTTP {answer.status_code}: {message}",
+        status=answer.status_code,
+        remedy=remedy,
+    )

@@ -1,0 +1,140 @@
+"""The product on a stand-in: trainers' images, the functions' archive, and the described world.
+
+- The trainers that are deployed are the trainers that are approved; the first one is the default.
+- Deploying again onto the same state changes only what changed (the address, say, after a restart).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from sealtrain.rules import names
+from sealtrain.rules.settings import Settings
+
+from cli import package
+from cli.api import Api
+from cli.deploy.apply import Outcome, apply
+from cli.deploy.description import Parts
+from cli.deploy.roles import bucket_name
+from cli.deploy.world import describe
+from cli.errors import CommandError
+from cli.stand_in import Ready
+
+REGION = "us-central1"  # the stand-in has one
+DEFAULT_TRAINER = package.ROOT / "workload" / "trainers" / "tabular"
+KEYBOARD = "user:you@localhost"
+MACHINE_ENV = {"SEALTRAIN_ENDPOINT": "{endpoint}", "SEALTRAIN_LAUNCHER_SOCKET": "{socket}"}
+_WORD = re.compile(r"[a-z][a-z0-9-]{0,61}")
+
+
+class Deployed(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands: its settings, the approved trainers (reference by name), and what had to be done."""
+
+    settings: Settings
+    trainers: dict[str, str]
+    outcome: Outcome
+
+
+def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path]) -> Deployed:
+    """Deploy onto the stand-in that answers at `ready`. Raises PlaceError or CommandError."""
+    images = _built(state / "images", [DEFAULT_TRAINER, *trainer_dirs])
+    bare = Settings(project=ready.project, project_number="0", region=REGION, endpoint=ready.endpoint)
+    api = Api(bare)
+    trainers = {
+        name: f"{REGION}-docker.pkg.dev/{ready.project}/trainers/{name}@{digest}"
+        for name, digest in images.items()
+    }
+    settings = msgspec.structs.replace(
+        bare,
+        project_number=_project_number(api, ready.project),
+        trainer=trainers[DEFAULT_TRAINER.name],
+        approved_images=tuple(images.values()),
+        attestation_root=api.send("GET", "control", "/_control/attestation-root").text,
+    )
+    archive = package.archive()
+    parts = Parts(
+        owner=KEYBOARD,
+        archive=package.object_name(archive),
+        workflows=_workflows(),
+        environment=environment(settings),
+    )
+
+    def bring() -> None:
+        _upload(api, bucket_name(settings, "source"), parts.archive, archive)
+        for name, reference in trainers.items():
+            _push(ready.endpoint, state / "images" / name, reference)
+
+    outcome = apply(api, settings, describe(settings, parts), before={"function": bring})
+    return Deployed(settings=settings, trainers=trainers, outcome=outcome)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as the variables they are read from; what is unset is left out."""
+    values = {
+        "SEALTRAIN_PROJECT": settings.project,
+        "SEALTRAIN_PROJECT_NUMBER": settings.project_number,
+        "SEALTRAIN_REGION": settings.region,
+        "SEALTRAIN_DEPLOYMENT": settings.deployment,
+        "SEALTRAIN_TRAINER": settings.trainer,
+        "SEALTRAIN_APPROVED_IMAGES": ",".join(settings.approved_images),
+        "SEALTRAIN_ATTESTATION_ROOT": settings.attestation_root,
+        "SEALTRAIN_ENDPOINT": settings.endpoint or "",
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _built(folder: Path, trainer_dirs: Sequence[Path]) -> dict[str, str]:
+    """Image digest by trainer's name; the layouts lie in `folder`."""
+    from workload.image import ImageError, build
+
+    found: dict[str, str] = {}
+    for trainer in trainer_dirs:
+        name = trainer.resolve().name
+        if not _WORD.fullmatch(name) or name in found:
+            raise CommandError(
+                "a trainer needs a name of its own",
+                field="--trainer",
+                got=str(trainer),
+                expected="a folder named with a-z, 0-9 and -, each name once",
+            )
+        shutil.rmtree(folder / name, ignore_errors=True)
+        try:
+            found[name] = build(trainer, folder / name)
+        except ImageError as error:
+            raise CommandError(str(error), field="--trainer", remedy="see workload/README.md") from error
+    return found
+
+
+def _push(endpoint: str, layout: Path, reference: str) -> None:
+    from requests import RequestException
+
+    from workload.image import ImageError
+    from workload.push import push, session_for
+
+    try:
+        push(layout, endpoint, reference, session_for(endpoint))
+    except (ImageError, RequestException) as error:
+        raise CommandError(f"a trainer's image cannot be pushed: {error}") from error
+
+
+def _project_number(api: Api, project: str) -> str:
+    return str(api.get("cloudresourcemanager", f"/v3/projects/{project}")["name"]).rpartition("/")[2]
+
+
+def _workflows() -> dict[str, str]:
+    folder = package.ROOT / "workflows"
+    return {
+        name: (folder / f"{name}.workflows.yaml").read_text()
+        for name in (names.WORKFLOW_TRAIN, names.WORKFLOW_TEAR_DOWN)
+    }
+
+
+def _upload(api: Api, bucket: str, name: str, data: bytes) -> None:
+    params = {"uploadType": "media", "name": name}
+    headers = {"Content-Type": "application/zip"}
+    path = f"/upload/storage/v1/b/{bucket}/o"
+    api.call("POST", "storage", path, data=data, headers=headers, params=params)

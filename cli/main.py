@@ -1,0 +1,163 @@
+"""The verbs of `sealtrain` and their options; a verb's work is in `cli.verbs`, imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sealtrain.rules.errors import SealtrainError
+
+from cli import errors
+from cli.output import emit, note
+
+app = typer.Typer(
+    help="Upload a dataset; get back a model trained in an attested confidential VM, a proof, and an empty "
+    "project.\n\n" + errors.EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Run = Annotated[str, typer.Argument(help="Run id: r and 12 hex digits.", metavar="RUN")]
+Wait = Annotated[float, typer.Option(help="Longest wait, in seconds.", min=1)]
+
+
+@app.command()
+def up(
+    state: Annotated[
+        Path, typer.Option(help="Folder that keeps the stand-in's state; a restart goes on with it.")
+    ] = Path(".sealtrain/state"),
+    port: Annotated[int, typer.Option(help="Port of the APIs; 0: any free one.", min=0, max=65535)] = 0,
+    trainer: Annotated[
+        list[Path] | None, typer.Option(help="Also build, push and approve the trainer in this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Start the stand-in cloud with everything deployed, until Ctrl-C."""
+    from cli.verbs import up as verb
+
+    _run(lambda: verb.up(state, port, trainer or [], as_json), as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    within_s: Wait = 240,
+) -> None:
+    """Run the main job once, on real data, on a stand-in of its own."""
+    from cli.verbs import demo as verb
+
+    _run(lambda: verb.demo(out, within_s), as_json=False)
+
+
+@app.command()
+def submit(
+    data: Annotated[Path, typer.Argument(help="A CSV file, or a folder of data files.", metavar="DATA")],
+    job: Annotated[Path | None, typer.Option(help="job.yaml of the run.")] = None,
+    attempt: Annotated[int, typer.Option(help="Run the same upload again: attempt N.", min=1, max=1000)] = 1,
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress until the run is closed.")] = False,
+    within_s: Wait = 3600,
+    as_json: Json = False,
+) -> None:
+    """Upload a dataset, which starts a run, and print the run's id."""
+    from cli.verbs import submit as verb
+
+    _run(lambda: verb.submit(data, job, attempt, wait, within_s, as_json), as_json)
+
+
+@app.command()
+def runs(as_json: Json = False) -> None:
+    """List the deployment's runs."""
+    from cli.verbs import runs as verb
+
+    _run(lambda: verb.runs(as_json), as_json)
+
+
+@app.command()
+def status(run: Run, as_json: Json = False) -> None:
+    """Show how far a run is, and what it has made."""
+    from cli.verbs import status as verb
+
+    _run(lambda: verb.status(run, as_json), as_json)
+
+
+@app.command()
+def logs(run: Run, as_json: Json = False) -> None:
+    """Show what the functions logged about a run, oldest first."""
+    from cli.verbs import logs as verb
+
+    _run(lambda: verb.logs(run, as_json), as_json)
+
+
+@app.command()
+def fetch(
+    run: Run,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")],
+    as_json: Json = False,
+) -> None:
+    """Open the model for its owner, and save it with bundle and reports."""
+    from cli.verbs import fetch as verb
+
+    _run(lambda: verb.fetch(run, out, as_json), as_json)
+
+
+@app.command()
+def teardown(
+    run: Run,
+    reason: Annotated[str, typer.Option(help="Why; it goes on record.")] = "asked for by the operator",
+    as_json: Json = False,
+) -> None:
+    """End a run now: ask for everything that it made to be removed."""
+    from cli.verbs import teardown as verb
+
+    _run(lambda: verb.teardown(run, reason, as_json), as_json)
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="bundle.json of a run.", metavar="BUNDLE")],
+    trust: Annotated[
+        Path | None, typer.Option(help="Public keys to trust; default: trust.json beside the bundle.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a bundle without any network. Exit code 1 if any check fails."""
+    from cli.verbs import verify as verb
+
+    _run(lambda: verb.verify(bundle, trust, as_json), as_json)
+
+
+def _run(verb: Callable[[], int], as_json: bool) -> None:
+    """Run a verb; its errors become two lines (or one JSON document) and an exit code."""
+    try:
+        code = verb()
+    except SealtrainError as error:
+        if as_json:
+            emit(errors.as_json(error))
+        for line in errors.as_lines(error):
+            note(line)
+        code = errors.exit_code(error)
+    except KeyboardInterrupt:
+        note("sealtrain: interrupted")
+        code = errors.EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; keep Python from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the command `sealtrain`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Tells how a demo goes on: a line per step with its time, and on a terminal what is waited for now."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from cli.output import plain, say
+
+
+class Teller:
+    """Lines as `+ 1.2 s  word  sentence`; with a moving mark below them if stdout is a terminal."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._status: Any = None
+        self._console: Any = None
+        if sys.stdout.isatty():
+            from rich.console import Console
+
+            self._console = Console(highlight=False)
+            self._status = self._console.status("")
+
+    def __enter__(self) -> Teller:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def done(self, word: str, sentence: str) -> None:
+        """Something is done."""
+        line = f"{time.monotonic() - self._started:6.1f} s  {word:<18} {plain(sentence)}"
+        if self._console is None:
+            say(line)
+        else:
+            self._console.print(line, markup=False, soft_wrap=True)
+
+    def waiting(self, sentence: str) -> None:
+        """What is waited for now."""
+        if self._status is not None:
+            self._status.update(plain(sentence))

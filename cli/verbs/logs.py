@@ -1,0 +1,57 @@
+"""`sealtrain logs RUN`: what functions and launcher wrote about a run, oldest first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sealtrain.rules import names
+
+from cli import place
+from cli.api import Api
+from cli.output import emit, plain, say
+
+_PAGES = 20
+
+
+def logs(run: str, as_json: bool) -> int:
+    """Show them."""
+    names.checked_run_id(run)
+    settings = place.find(os.environ, Path.cwd())
+    entries = read(Api(settings), settings.project, run)
+    if as_json:
+        emit({"run": run, "entries": entries})
+        return 0
+    if not entries:
+        say(f"no log entries about {run}; `sealtrain runs` lists the runs")
+    for entry in entries:
+        say(line(entry))
+    return 0
+
+
+def read(api: Api, project: str, run: str) -> list[dict[str, Any]]:
+    """The entries whose payload names the run, as Logging keeps them."""
+    body: dict[str, Any] = {
+        "resourceNames": [f"projects/{project}"],
+        "filter": f'jsonPayload.run="{run}"',
+        "orderBy": "timestamp asc",
+        "pageSize": 1000,
+    }
+    entries: list[dict[str, Any]] = []
+    for _ in range(_PAGES):
+        page = api.call("POST", "logging", "/v2/entries:list", body=body, again=True)
+        entries += page.get("entries", [])
+        if not page.get("nextPageToken"):
+            break
+        body["pageToken"] = page["nextPageToken"]
+    return entries
+
+
+def line(entry: dict[str, Any]) -> str:
+    """One entry as a line for people."""
+    payload = entry.get("jsonPayload", {})
+    said = payload.get("message") or payload.get("event") or ""
+    event = str(payload.get("event", ""))
+    time = str(entry.get("timestamp", ""))[11:23]
+    return plain(f"{time:<12} {entry.get('severity', 'DEFAULT'):<8} {event:<24} {said}")

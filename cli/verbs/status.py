@@ -1,0 +1,51 @@
+"""`sealtrain status RUN`: how far a run is, what it has made, and what of that is gone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sealtrain.rules import names, proof
+from sealtrain.rules.ledger import parse_entry
+from sealtrain.rules.settings import Settings
+
+from cli import objects, place, run_records
+from cli.api import Api
+from cli.output import emit, plain, say, table
+from cli.verbs.runs import state
+from cli.verbs.submit import refusal_lines, told
+
+
+def status(run: str, as_json: bool) -> int:
+    """Show it."""
+    settings = place.find(os.environ, Path.cwd())
+    api = Api(settings)
+    found = run_records.known_progress(api, settings, run)
+    made = resources(api, settings, run)
+    if as_json:
+        emit({**told(found), "resources": made})
+        return 0
+    say(f"run {run}: {plain(state(found))}" + (f" ({plain(found.reason)})" if found.reason else ""))
+    if found.refusal is not None:
+        for line in refusal_lines(found):
+            say(line)
+    for phase in found.phases:
+        if phase.time:
+            say(f"  {phase.time[:19].replace('T', ' ')}  {phase.word:<18} {phase.sentence}")
+    if made:
+        say("")
+        rows = [[r["kind"], r["name"].rpartition("/")[2], r["created"], r["seen_absent"]] for r in made]
+        for line in table(("resource", "name", "made", "seen gone"), rows):
+            say(line)
+    return 0
+
+
+def resources(api: Api, settings: Settings, run: str) -> list[dict[str, str]]:
+    """The run's resources by its ledger: kind, name, when made, when seen absent."""
+    bucket = names.evidence_bucket(settings)
+    records = objects.listing(api, bucket, names.ledger_prefix(run))
+    entries = [parse_entry(objects.read(api, bucket, record.name) or b"") for record in records]
+    return [
+        {"kind": r.kind, "name": r.name, "created": r.created, "seen_absent": r.seen_absent}
+        for r in proof.lifetimes(entries)
+    ]

@@ -1,0 +1,200 @@
+"""The description of a deployment."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sealtrain.rules import names, policy, step_table
+from sealtrain.rules.settings import Settings
+
+from cli.deploy.description import Grant, Parts, World
+from cli.deploy.world import describe
+
+DIGEST = "sha256:" + "ab" * 32
+SETTINGS = Settings(
+    project="demo-project", project_number="100000000001", region="us-central1", approved_images=(DIGEST,)
+)
+PARTS = Parts(
+    owner="user:owner@example.org",
+    archive="functions-0.zip",
+    workflows={"train": "main: {}", "tear_down": "main: {}"},
+    environment={"SEALTRAIN_PROJECT": "demo-project"},
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """The description for a plain deployment."""
+    return describe(SETTINGS, PARTS)
+
+
+def held_by(world: World, member: str) -> list[Grant]:
+    """A member's grants."""
+    return [grant for grant in world.grants if grant.member == member]
+
+
+def permissions(world: World, role: str) -> set[str]:
+    """A custom role's permissions."""
+    for resource in world.resources:
+        if resource.name == role:
+            return set(resource.body["includedPermissions"])
+    return set()
+
+
+def test_every_function_is_deployed_under_an_account_of_its_own(world: World) -> None:
+    """One account per function, and no function runs as another."""
+    accounts = {r.name.rpartition("/")[2] for r in world.resources if r.kind == "account"}
+    used = [r.body["serviceConfig"]["serviceAccountEmail"] for r in world.resources if r.kind == "function"]
+    assert len(used) == len(set(used)) == len(step_table.FUNCTIONS)
+    assert set(used) <= accounts
+
+
+@pytest.mark.parametrize("function", step_table.FUNCTIONS, ids=lambda row: row.name)
+def test_a_function_holds_exactly_what_its_row_says(world: World, function: step_table.Function) -> None:
+    """Neither more nor less than the step table grants."""
+    member = f"serviceAccount:{names.service_account(SETTINGS, function.name)}"
+    granted = set().union(*(permissions(world, grant.role) for grant in held_by(world, member)))
+    assert granted == {p for line in function.grants for p in line.permissions}
+
+
+@pytest.mark.parametrize("function", step_table.FUNCTIONS, ids=lambda row: row.name)
+def test_only_its_invokers_call_a_function(world: World, function: step_table.Function) -> None:
+    """The right to call stands on the one service."""
+    on = f"/services/{names.hyphened(function.name)}"
+    callers = {grant.member for grant in world.grants if grant.on.endswith(on)}
+    assert callers == {
+        f"serviceAccount:{names.service_account(SETTINGS, word)}" for word in function.invokers
+    }
+
+
+def test_every_grant_says_why(world: World) -> None:
+    """A grant without a reason cannot be reviewed."""
+    assert [grant for grant in world.grants if not grant.reason.strip()] == []
+
+
+def test_nobody_is_everybody_and_no_role_is_basic(world: World) -> None:
+    """No allUsers, no owner, editor or viewer, no role that changes IAM."""
+    wide = re.compile(r"roles/(owner|editor|viewer|.*[aA]dmin)$|^all(Authenticated)?Users$")
+    assert [g for g in world.grants if wide.search(g.role) or wide.search(g.member)] == []
+    custom = {p for r in world.resources if r.kind == "role" for p in r.body["includedPermissions"]}
+    assert [p for p in custom if p.endswith("setIamPolicy")] == []
+
+
+def test_only_the_attested_members_decrypt_on_the_release_ring(world: World) -> None:
+    """One grant per approved digest; nothing on the project or on a key gives it otherwise."""
+    ring = names.key_ring(SETTINGS, "release")
+    may = {"roles/cloudkms.cryptoKeyDecrypter", "roles/cloudkms.cryptoKeyEncrypterDecrypter"}
+    decrypt = [
+        grant
+        for grant in world.grants
+        if grant.role in may or "cloudkms.cryptoKeyVersions.useToDecrypt" in permissions(world, grant.role)
+    ]
+    on_release = [g for g in decrypt if g.on.startswith(ring) or g.on == "projects/demo-project"]
+    assert [(g.on, g.member) for g in on_release] == [(ring, names.attested_member(SETTINGS, DIGEST))]
+
+
+def test_the_owner_alone_opens_models_and_the_workload_only_seals_them(world: World) -> None:
+    """The workload encrypts with the owner's key and cannot decrypt."""
+    on_key = [grant for grant in world.grants if grant.on == names.owner_key(SETTINGS)]
+    held = {grant.member: permissions(world, grant.role) for grant in on_key}
+    assert held == {
+        "user:owner@example.org": {"cloudkms.cryptoKeyVersions.useToDecrypt"},
+        f"serviceAccount:{names.service_account(SETTINGS, 'workload')}": {
+            "cloudkms.cryptoKeyVersions.useToEncrypt"
+        },
+    }
+
+
+def test_nobody_deletes_or_overwrites_state_and_evidence(world: World) -> None:
+    """Creating without deleting is what makes both write-once."""
+    write_once = {f"projects/_/buckets/{b(SETTINGS)}" for b in (names.state_bucket, names.evidence_bucket)}
+    held = {p for grant in world.grants if grant.on in write_once for p in permissions(world, grant.role)}
+    assert held <= {"storage.objects.create", "storage.objects.get", "storage.objects.list"}
+
+
+def test_a_right_on_sealed_buckets_ends_at_their_prefix(world: World) -> None:
+    """Storage rights on the project bear the prefix, but for making and listing buckets."""
+    unconditional = {
+        permission
+        for grant in world.grants
+        if grant.on == "projects/demo-project" and not grant.condition
+        for permission in permissions(world, grant.role)
+        if permission.startswith("storage.")
+    }
+    assert unconditional == {"storage.buckets.create", "storage.buckets.list"}
+
+
+def test_every_bucket_is_private_and_under_our_key(world: World) -> None:
+    """Uniform access, no public access, our own key; evidence under another one."""
+    for resource in [r for r in world.resources if r.kind == "bucket"]:
+        access, encryption = resource.body["iamConfiguration"], resource.body["encryption"]
+        assert access["uniformBucketLevelAccess"] == {"enabled": True}
+        assert access["publicAccessPrevention"] == "enforced"
+        ring = "evidence" if resource.name.endswith("-evidence") else "storage"
+        assert encryption["defaultKmsKeyName"].startswith(names.key_ring(SETTINGS, ring))
+
+
+def test_the_inbox_keeps_no_copies_and_evidence_is_retained(world: World) -> None:
+    """What an owner deletes is gone; what is evidence stays."""
+    bodies = {r.name: r.body for r in world.resources if r.kind == "bucket"}
+    inbox, evidence = bodies[names.inbox_bucket(SETTINGS)], bodies[names.evidence_bucket(SETTINGS)]
+    assert inbox["softDeletePolicy"] == {"retentionDurationSeconds": "0"}
+    assert inbox["versioning"] == {"enabled": False}
+    assert int(evidence["retentionPolicy"]["retentionPeriod"]) >= 365 * 86_400
+
+
+def test_every_topic_is_read_and_every_push_gives_up_into_the_dead_letters(world: World) -> None:
+    """A topic that nobody reads loses its messages."""
+    topics = {r.name for r in world.resources if r.kind == "topic"}
+    subscriptions = [r.body for r in world.resources if r.kind == "subscription"]
+    assert {body["topic"] for body in subscriptions} == topics
+    pushes = [body for body in subscriptions if "pushConfig" in body]
+    assert all(body["deadLetterPolicy"]["deadLetterTopic"].endswith("-dead-letters") for body in pushes)
+    assert all(body["pushConfig"]["oidcToken"]["audience"] for body in pushes)
+
+
+def test_a_push_has_as_long_as_its_function(world: World) -> None:
+    """A delivery is not repeated while the function still works on it."""
+    deadlines = {
+        r.name: r.body["ackDeadlineSeconds"]
+        for r in world.resources
+        if r.kind == "subscription" and "pushConfig" in r.body
+    }
+    for row in step_table.LISTENERS:
+        if row.trigger.startswith("topic:"):
+            name = names.subscription(SETTINGS, row.trigger.removeprefix("topic:"))
+            assert deadlines[name] >= row.timeout_s
+
+
+def test_the_pool_has_the_policys_condition(world: World) -> None:
+    """The condition is generated, never written twice."""
+    provider = next(r for r in world.resources if r.kind == "provider")
+    assert provider.body["attributeCondition"] == policy.to_cel(policy.load(), SETTINGS)
+    assert provider.body["oidc"]["allowedAudiences"] == [names.sts_audience(SETTINGS)]
+
+
+def test_account_ids_and_role_ids_fit_googles_limits() -> None:
+    """Also with the longest name that a deployment may have."""
+    import msgspec
+
+    longest = msgspec.structs.replace(SETTINGS, deployment="abcdefghi")
+    for resource in describe(longest, PARTS).resources:
+        short = resource.name.rpartition("/")[2]
+        if resource.kind == "account":
+            assert 6 <= len(short.partition("@")[0]) <= 30
+        if resource.kind == "role":
+            assert re.fullmatch(r"[a-zA-Z0-9_.]{3,64}", short)
+
+
+def test_a_resource_stands_after_what_it_refers_to(world: World) -> None:
+    """No name of a later resource occurs in an earlier one's body."""
+    text = [str(resource.body) for resource in world.resources]
+    for index, resource in enumerate(world.resources):
+        if resource.kind in ("key", "topic"):
+            assert not any(resource.name in earlier for earlier in text[:index])
+
+
+def test_the_description_is_the_same_every_time(world: World) -> None:
+    """It can be committed and compared."""
+    assert describe(SETTINGS, PARTS) == world
