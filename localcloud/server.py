@@ -1,7 +1,7 @@
 """The HTTP servers: Google's API paths on one port, the platform's front door for functions on another.
 
-Two pools of threads, because a function that is being called calls the APIs in turn: sharing one pool could lock
-up. Both listen on the loopback only.
+Two pools of threads, because a function that is being called calls the APIs in turn: sharing one pool
+could lock up. Both listen on the loopback only.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class ApiApp:
         params = check_parameters(method, path, query)
         body = {} if method.upload else read_body(environ)
         if method.request and not method.upload:
-            body = check_body(method.api, method.request, body)
+            body = check_body(method.api, method.request, body, nulls=method.http == "PATCH")
         call = Call(
             method=method.id,
             params=params,

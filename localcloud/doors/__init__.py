@@ -1,6 +1,7 @@
 """The doors: Google's API methods, each a function under Google's own method id.
 
-A door is registered with `@door("cloudkms.projects.locations.keyRings.create", permission=…, on=…)`. Path, HTTP verb,
+A door is registered with `@door("cloudkms.projects.locations.keyRings.create", permission=…, on=…)`.
+Path, HTTP verb,
 parameters and body schema come from Google's discovery document for that id; the door only says what happens.
 
 Rules

@@ -16,6 +16,7 @@ from typing import Any
 
 from localcloud.doors import Call, door, require
 from localcloud.doors.bigquery_datasets import milliseconds
+from localcloud.doors.bigquery_pages import page_of
 from localcloud.doors.bigquery_sql import Result, execute
 from localcloud.doors.bigquery_types import answered
 from localcloud.doors.errors import ApiError, invalid
@@ -24,7 +25,6 @@ from localcloud.world.cloud import Cloud
 Json = dict[str, Any]
 
 _JOB = "bigquery.job"  # name: job id
-_PAGE = 10_000
 
 
 def _in_project(cloud: Cloud, call: Call) -> str:
@@ -38,9 +38,8 @@ def query(cloud: Cloud, call: Call) -> Json:
     result = execute(cloud, call.body, _permit(cloud, call), dry_run=dry_run)
     job = _keep(cloud, call, f"job_{uuid.uuid4().hex[:24]}", {"query": _settings(call.body)}, result)
     exact = bool(call.body.get("formatOptions", {}).get("useInt64Timestamp"))
-    limit = call.body.get("maxResults")
     return {
-        **_page(job, 0, limit, microseconds=exact),
+        **_page(job, *page_of({"maxResults": call.body.get("maxResults")}), microseconds=exact),
         "kind": "bigquery#queryResponse",
         "statementType": result.statement,
         "location": "US",
@@ -84,9 +83,8 @@ def get_query_results(cloud: Cloud, call: Call) -> Json:
     error = job["status"].get("errorResult")
     if error is not None:
         raise ApiError(400, error["message"], reason=error["reason"])
-    start = int(params.get("pageToken") or params.get("startIndex") or 0)
     exact = bool(params.get("formatOptions.useInt64Timestamp"))
-    page = _page(job, start, params.get("maxResults"), microseconds=exact)
+    page = _page(job, *page_of(params), microseconds=exact)
     return {**page, "kind": "bigquery#getQueryResultsResponse", "etag": job["etag"]}
 
 
@@ -137,9 +135,9 @@ def _keep(
     return job
 
 
-def _page(job: Json, start: int, limit: int | None, *, microseconds: bool) -> Json:
+def _page(job: Json, start: int, limit: int, *, microseconds: bool) -> Json:
     fields, rows = job["_fields"], job["_rows"]
-    end = min(len(rows), start + (_PAGE if limit is None else int(limit)))
+    end = min(len(rows), start + limit)
     answer: Json = {
         "schema": {"fields": fields},
         "jobReference": job["jobReference"],

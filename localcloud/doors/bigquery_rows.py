@@ -13,6 +13,7 @@ from typing import Any
 
 from localcloud.doors import Call, door
 from localcloud.doors.bigquery_engine import engine, quoted
+from localcloud.doors.bigquery_pages import page_of
 from localcloud.doors.bigquery_tables import table_resource, the_table
 from localcloud.doors.bigquery_types import answered, coerced, duck_column, selected
 from localcloud.doors.errors import ApiError, invalid
@@ -61,10 +62,8 @@ def list_rows(cloud: Cloud, call: Call) -> Json:
     params, dataset, name = call.params, call.params["datasetId"], call.params["tableId"]
     fields = the_table(cloud, dataset, name)["schema"]["fields"]
     if params.get("selectedFields"):
-        wanted = params["selectedFields"].split(",")
-        fields = [field for field in fields if field["name"] in wanted]
-    start = int(params.get("pageToken") or params.get("startIndex") or 0)
-    limit = int(params.get("maxResults", 10_000))
+        raise ApiError(501, "selectedFields: the stand-in does not imitate it")
+    start, limit = page_of(params)
     table, run = quoted(dataset, name), engine(cloud).run
     columns = ", ".join(selected(quoted(field["name"]), field) for field in fields)
     rows = run(f"SELECT {columns} FROM {table} ORDER BY rowid LIMIT {limit} OFFSET {start}")  # noqa: S608

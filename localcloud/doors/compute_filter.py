@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from localcloud.doors import Call, Json
-from localcloud.doors.compute_names import link, shown
+from localcloud.doors.compute_names import last, link, shown
 from localcloud.doors.errors import invalid
 
 _TERM = re.compile(
@@ -36,6 +36,15 @@ def listed(call: Call, scope: str, collection: str, rows: list[tuple[str, Json]]
     return answer
 
 
+def by_zone(call: Call, collection: str, field: str, rows: list[tuple[str, Json]], place: str) -> Json:
+    """The same over all zones: an aggregated list, whose items are grouped by zone under `field`."""
+    page = listed(call, place, collection, rows)
+    items: dict[str, Any] = {}
+    for each in page.get("items", []):
+        items.setdefault(f"zones/{last(each['zone'])}", {field: []})[field].append(each)
+    return {**page, "kind": f"compute#{collection}AggregatedList", "items": items}
+
+
 def parse(expression: str) -> list[re.Match[str]]:
     """The terms of a filter. Raises 400 for what is not understood."""
     terms: list[re.Match[str]] = []
@@ -43,7 +52,8 @@ def parse(expression: str) -> list[re.Match[str]]:
     while expression[end:].strip():
         term = _TERM.match(expression, end)
         if term is None:
-            raise invalid(f"Invalid value for field 'filter': '{expression}'. Invalid list filter expression.")
+            why = "Invalid list filter expression."
+            raise invalid(f"Invalid value for field 'filter': '{expression}'. {why}")
         terms.append(term)
         end = term.end()
     return terms

@@ -9,7 +9,7 @@ import secrets
 from typing import Any
 
 from localcloud.doors import Call, Json, door, project
-from localcloud.doors.compute_filter import listed
+from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_instances import checked
 from localcloud.doors.compute_life import KIND as INSTANCE
 from localcloud.doors.compute_life import add, leave, new_instance
@@ -101,6 +101,15 @@ def list_(cloud: Cloud, call: Call) -> Json:
     place = scope(cloud, call)
     rows = [(name, _state(cloud, name, body)) for name, body in cloud.store.documents(KIND, place + "/")]
     return listed(call, place, "instanceGroupManager", rows)
+
+
+@door("compute.instanceGroupManagers.aggregatedList", "compute.instanceGroupManagers.list", project)
+def aggregated(cloud: Cloud, call: Call) -> Json:
+    """The groups of all zones, by zone."""
+    place = scope(cloud, call).removesuffix("/global")
+    found_ = cloud.store.documents(KIND, place + "/zones/")
+    rows = [(name, _state(cloud, name, body)) for name, body in found_]
+    return by_zone(call, "instanceGroupManager", "instanceGroupManagers", rows, place)
 
 
 @door("compute.instanceGroupManagers.listManagedInstances", "compute.instanceGroupManagers.get", project)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localcloud.doors import Call, Json, door, project
-from localcloud.doors.compute_filter import listed
+from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_life import KIND, add, leave, new_instance
 from localcloud.doors.compute_names import found, last, link, missing, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, name_of, repeated
@@ -102,12 +102,7 @@ def list_(cloud: Cloud, call: Call) -> Json:
 def aggregated(cloud: Cloud, call: Call) -> Json:
     """The instances of all zones, by zone."""
     place = scope(cloud, call).removesuffix("/global")
-    page = listed(call, place, "instance", cloud.store.documents(KIND, place + "/zones/"))
-    items: dict[str, Any] = {}
-    for instance in page.get("items", []):
-        zone = f"zones/{last(instance['zone'])}"
-        items.setdefault(zone, {"instances": []})["instances"].append(instance)
-    return {**page, "kind": "compute#instanceAggregatedList", "items": items}
+    return by_zone(call, "instance", "instances", cloud.store.documents(KIND, place + "/zones/"), place)
 
 
 @door("compute.instances.delete", "compute.instances.delete", project)

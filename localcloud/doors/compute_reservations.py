@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from localcloud.doors import Call, Json, door, project
-from localcloud.doors.compute_filter import listed
+from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
@@ -105,6 +105,14 @@ def list_(cloud: Cloud, call: Call) -> Json:
     place = scope(cloud, call)
     rows = cloud.store.documents(KIND, place + "/")
     return listed(call, place, "reservation", [(n, _with_use(cloud, n, body)) for n, body in rows])
+
+
+@door("compute.reservations.aggregatedList", "compute.reservations.list", project)
+def aggregated(cloud: Cloud, call: Call) -> Json:
+    """All of all zones, by zone."""
+    place = scope(cloud, call).removesuffix("/global")
+    rows = [(n, _with_use(cloud, n, body)) for n, body in cloud.store.documents(KIND, place + "/zones/")]
+    return by_zone(call, "reservation", "reservations", rows, place)
 
 
 @door("compute.reservations.delete", "compute.reservations.delete", project)

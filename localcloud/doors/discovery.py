@@ -1,6 +1,7 @@
 """Routes and schemas from Google's discovery documents.
 
-The documents ship inside `google-api-python-client` (a development dependency). `confidentialcomputing` is missing
+The documents ship inside `google-api-python-client` (a development dependency). `confidentialcomputing`
+is missing
 there; ours is written after the published proto and lies in `documents/`. Only methods that have a door get a
 route: everything else answers 501 with its path, so that a gap shows itself.
 """
@@ -63,11 +64,8 @@ def document(api: str) -> dict[str, Any]:
     """The discovery document of an API, parsed."""
     name = f"{api}.{VERSIONS[api]}.json"
     own = files("localcloud.doors") / "documents" / name
-    if own.is_file():
-        parsed: dict[str, Any] = json.loads(own.read_bytes())
-        return parsed
     shipped = files("googleapiclient.discovery_cache") / "documents" / name
-    parsed = json.loads(shipped.read_bytes())
+    parsed: dict[str, Any] = json.loads((own if own.is_file() else shipped).read_bytes())
     return parsed
 
 

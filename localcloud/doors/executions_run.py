@@ -73,7 +73,8 @@ def _run(cloud: Cloud, name: str, stop: threading.Event) -> None:
     except Exception:
         if not stop.is_set():
             sys.stderr.write(f"{name}:\n{traceback.format_exc()}")
-            failure = {"payload": json.dumps("the stand-in failed"), "context": traceback.format_exc(limit=-1)}
+            context = traceback.format_exc(limit=-1)
+            failure = {"payload": json.dumps("the stand-in failed"), "context": context}
             _finish(cloud, name, {"state": "FAILED", "error": failure})
     finally:
         with _LOCK:

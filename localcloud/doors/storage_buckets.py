@@ -10,6 +10,7 @@ from localcloud.doors.errors import ApiError, condition_not_met, invalid
 from localcloud.doors.iam_policies import replace_policy
 from localcloud.doors.storage_bucket_rules import WRITABLE, complete, location_type, retention
 from localcloud.doors.storage_conditions import check_conditions
+from localcloud.doors.storage_listing import page_size
 from localcloud.doors.storage_names import (
     BUCKET,
     LIVE,
@@ -73,7 +74,7 @@ def get(cloud: Cloud, call: Call) -> Json:
 def list_buckets(cloud: Cloud, call: Call) -> Json:
     """The project's buckets, in pages."""
     prefix, after = call.params.get("prefix", ""), call.params.get("pageToken", "")
-    limit = min(int(call.params.get("maxResults", 1000)), 1000)
+    limit = page_size(call.params)
     items = [body for name, body in cloud.store.documents(BUCKET, prefix) if name > after]
     answer: Json = {"kind": "storage#buckets", "items": items[:limit]}
     if len(items) > limit:

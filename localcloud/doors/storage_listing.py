@@ -25,7 +25,7 @@ def page(cloud: Cloud, bucket: str, params: Mapping[str, Any]) -> Json:
         if params.get(key):
             raise ApiError(501, f"{key}: the stand-in does not imitate it")
     prefix, delimiter = params.get("prefix", ""), params.get("delimiter", "")
-    limit = min(int(params.get("maxResults", 1000)), 1000)
+    limit = page_size(params)
     after = _after(params.get("pageToken"))
     items: list[Json] = []
     prefixes: list[str] = []
@@ -44,6 +44,14 @@ def page(cloud: Cloud, bucket: str, params: Mapping[str, Any]) -> Json:
         else:
             prefixes.append(folder)
     return _answer(items, prefixes, None)
+
+
+def page_size(params: Mapping[str, Any]) -> int:
+    """How many results a page may have: `maxResults`, at most 1,000."""
+    wanted = int(params.get("maxResults", 1000))
+    if wanted < 1:
+        raise invalid(f"maxResults: got {wanted}, expected 1 or more")
+    return min(wanted, 1000)
 
 
 def _candidates(

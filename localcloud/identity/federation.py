@@ -62,8 +62,9 @@ def members(
             (google if room == "google" else attributes)[key] = _text(target, value)
     facts = {
         "assertion": assertion,
-        "google": json_to_cel(google),
         "attribute": json_to_cel(dict(attributes)),
+        # Dotted names, because the library keeps "google" for protobuf's own types.
+        **{f"google.{key}": json_to_cel(value) for key, value in google.items()},
     }
     if condition and not _true(condition, facts):
         raise FederationError("The given credential is rejected by the attribute condition.")

@@ -1,9 +1,11 @@
 """Allow policies: bindings on a resource or above it decide whether a caller holds a permission.
 
-- A policy belongs to a resource name ("projects/_/buckets/B", "projects/P/locations/L/keyRings/R"); it holds for
-  everything below. The project's own policy holds for all.
-- A binding with a condition counts when its CEL expression is true; an expression that fails to evaluate is false.
-- Roles are Google's predefined ones (data, see data/README.md), custom roles of the project, and one of our own:
+- A policy belongs to a resource name ("projects/_/buckets/B", "projects/P/locations/L/keyRings/R"); it
+  holds for everything below. The project's own policy holds for all.
+- A binding with a condition counts when its CEL expression is true; an expression that fails to evaluate
+  is false.
+- Roles are Google's predefined ones (data, see data/README.md), custom roles of the project, and one of
+  our own:
   the person at the keyboard may do everything except use keys, so that "the operator can see neither data nor
   model" can be shown.
 """

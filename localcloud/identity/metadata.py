@@ -1,8 +1,8 @@
 """A metadata server: how a program on Google Cloud learns who it is.
 
 One server per identity on a loopback port of its own (`GCE_METADATA_HOST` is a host and a port, no path). It
-answers what Google's client libraries and the Confidential Space launcher ask. As on Google, a request without
-`Metadata-Flavor: Google` or with `X-Forwarded-For` is refused.
+answers what Google's client libraries and the Confidential Space launcher ask. As on Google, a request
+without `Metadata-Flavor: Google` or with `X-Forwarded-For` is refused.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ LIFETIME_S = 3600
 
 @dataclass(frozen=True)
 class Caller:
-    """`principal` is one IAM member ("serviceAccount:…", "user:…", "principal://…"); `members` are all that fit."""
+    """`principal` is one IAM member ("serviceAccount:…", "user:…"); `members` are all that fit."""
 
     principal: str
     members: frozenset[str]

@@ -1,8 +1,8 @@
 """The heartbeat: runs work that became due, at least once, also across restarts.
 
 A task is a function `(cloud, payload)` registered under a name. Its row is forgotten after it returned, so a
-task that was under way when the process died runs again: tasks must bear being repeated. A task that raises is
-tried again after a growing pause, six times, and then dropped with a line on standard error.
+task that was under way when the process died runs again: tasks must bear being repeated. A task that
+raises is tried again after a growing pause, six times, and then dropped with a line on standard error.
 """
 
 from __future__ import annotations

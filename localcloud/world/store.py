@@ -1,7 +1,8 @@
 """Documents on disk: one SQLite file that survives `kill -9` at any moment.
 
 Rules
-- A document is JSON under (kind, name). Kinds are words of the API ("storage.bucket"), names are resource names.
+- A document is JSON under (kind, name). Kinds are words of the API ("storage.bucket"), names are
+  resource names.
 - Every change happens inside `transaction()`; the outermost one commits, an exception undoes all of it.
 - One lock serialises everything: an API call sees the world as it is and leaves it whole.
 - Work for later (`later`) is a row of the same file: an effect and its consequence commit together.
