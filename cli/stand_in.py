@@ -3,6 +3,7 @@
 - One stand-in per state folder: a lock that the system releases with our process says so.
 - It has a session of its own, so that Ctrl-C reaches us first and we end it in good order; if we are killed,
   the system ends it (on Linux).
+- A restart takes the port that it had before, if that is free: runs under way hold addresses with it.
 - What it prints goes to `stand-in.log` in the state folder.
 """
 
@@ -12,6 +13,7 @@ import ctypes
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -55,9 +57,10 @@ class StandIn:
         self._lock = _locked(self.state)
         (self.state / "machine-env.json").write_bytes(msgspec.json.encode(self._machine_env))
         ready = self.state / "ready.json"
+        port = self._port or _port_before(ready)
         ready.unlink(missing_ok=True)
         try:
-            self._process = _start(self.state, self._port, ready)
+            self._process = _start(self.state, port, ready)
             self.ready = _until_ready(self._process, ready, self.state / "stand-in.log")
         except BaseException:
             self.__exit__(None, None, None)
@@ -112,6 +115,16 @@ def _locked(state: Path) -> IO[str]:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def _port_before(ready: Path) -> int:
+    """The port of the last start on this state if it is free now, else 0 (any)."""
+    try:
+        port = int(msgspec.json.decode(ready.read_bytes(), type=Ready).endpoint.rpartition(":")[2])
+        with socket.create_server(("127.0.0.1", port)):
+            return port
+    except (OSError, ValueError, msgspec.DecodeError):
+        return 0
 
 
 def _start(state: Path, port: int, ready: Path) -> subprocess.Popen[bytes]:

@@ -82,9 +82,9 @@ def lines(summary: Summary) -> list[str]:
     cost = predicate.cost
     shown = [f"run           {summary.run} {predicate.outcome}"]
     if "accuracy" in summary.metrics:
-        rows = summary.metrics.get("rows_held_out", summary.metrics.get("held_out_rows"))
-        held = f" on {rows} held-out rows" if rows is not None else " on the held-out part"
-        shown.append(f"accuracy      {summary.metrics['accuracy']:.3f}{held}")
+        shown.append(
+            f"accuracy      {summary.metrics['accuracy']:.3f} on the held-out part{_rows(summary.metrics)}"
+        )
     shown.append(f"trust root    {predicate.trust_root.name}")
     if cost is not None:
         worst = f"worst case allowed for {cost.usd_worst_case:.2f}"
@@ -106,3 +106,10 @@ def lines(summary: Summary) -> list[str]:
     for shortcoming in summary.shortcomings:
         shown.append(f"DOES NOT HOLD {shortcoming}")
     return [plain(line) for line in shown]
+
+
+def _rows(metrics: dict[str, float | int]) -> str:
+    """How many rows were held out, where the trainer says so."""
+    if "n_test" not in metrics:
+        return ""
+    return f" ({metrics['n_test']:.0f} rows; trained on {metrics.get('n_train', 0):.0f})"

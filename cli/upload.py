@@ -59,8 +59,8 @@ def plan(data: Path, job: Path | None) -> Plan:
     return Plan((*named, (folder + JOB_FILE, job)))
 
 
-def send(api: Api, settings: Settings, planned: Plan, attempt: int) -> Upload:
-    """Upload what is not there yet; the upload that the run is derived from.
+def send(api: Api, settings: Settings, planned: Plan, attempt: int) -> tuple[Upload, bool]:
+    """Upload what is not there yet; the upload that the run is derived from, and whether it is new.
 
     A later attempt is one at an upload that stands; CommandError if there is none.
     """
@@ -72,7 +72,7 @@ def send(api: Api, settings: Settings, planned: Plan, attempt: int) -> Upload:
     there = [_same(api, inbox, name, file) for name, file in planned.files]
     started = there[-1]
     if started is not None and None not in there:
-        return Upload(bucket=inbox, object=starter, generation=started.generation, attempt=attempt)
+        return Upload(bucket=inbox, object=starter, generation=started.generation, attempt=attempt), False
     if attempt > 1:
         raise CommandError(
             "there is no such upload to try again",
@@ -83,7 +83,7 @@ def send(api: Api, settings: Settings, planned: Plan, attempt: int) -> Upload:
     changed = [pair for pair, found in zip(planned.files[:-1], there, strict=False) if found is None]
     # The starter goes last and always: it is what the event is about.
     generations = _put(client(settings).bucket(inbox), [*changed, planned.files[-1]])
-    return Upload(bucket=inbox, object=starter, generation=generations[-1], attempt=attempt)
+    return Upload(bucket=inbox, object=starter, generation=generations[-1], attempt=attempt), True
 
 
 def _same(api: Api, inbox: str, name: str, file: Path) -> objects.Object | None:

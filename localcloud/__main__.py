@@ -1,4 +1,4 @@
-"""`python -m localcloud up --state DIR [--port N] [--ready-file FILE]`: the stand-in alone, until it is told to stop."""
+"""`python -m localcloud up --state DIR [--port N] [--ready-file FILE]`: the stand-in, until told to stop."""
 
 from __future__ import annotations
 

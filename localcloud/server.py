@@ -7,6 +7,7 @@ could lock up. Both listen on the loopback only.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 import traceback
@@ -71,6 +72,9 @@ class ApiApp:
             answer = self._answer(environ)
         except ApiError as error:
             answer = Answer(error.code, content=json.dumps(error.body()).encode())
+        except _CutError:
+            _cut(environ)
+            answer = Answer(503)
         except Exception:
             sys.stderr.write(f"{environ.get('REQUEST_URI')}:\n{traceback.format_exc()}")
             answer = Answer(500, content=json.dumps(ApiError(500, "internal error").body()).encode())
@@ -147,13 +151,23 @@ class ApiApp:
         return answer
 
 
-def _planted(answer: int | str) -> ApiError:
+class _CutError(Exception):
+    """A planted fault: the caller is to lose the connection."""
+
+
+def _cut(environ: Environ) -> None:
+    """Close the caller's connection; what is answered afterwards goes nowhere."""
+    channel = environ["waitress.client_disconnected"].__self__
+    channel.socket.shutdown(socket.SHUT_RDWR)
+
+
+def _planted(answer: int | str) -> Exception:
     if answer == "stockout":
         return ApiError(503, "planted", status="ZONE_RESOURCE_POOL_EXHAUSTED", reason="stockout")
     if answer == "quota":
         return ApiError(403, "planted: Quota exceeded.", status="RESOURCE_EXHAUSTED", reason="quotaExceeded")
     if answer == "reset":
-        raise ConnectionResetError("planted")
+        return _CutError()
     return ApiError(int(answer), "planted")
 
 
@@ -184,7 +198,7 @@ def respond(answer: Answer | Json, start_response: StartResponse) -> Iterable[by
     if isinstance(answer, dict):
         answer = Answer(content=json.dumps(answer).encode())
     headers = {"Content-Type": "application/json; charset=UTF-8", **answer.headers}
-    content = answer.content
+    content = b"" if answer.status == 304 else answer.content  # a 304 has no body
     if isinstance(content, bytes):
         headers["Content-Length"] = str(len(content))
         content = [content]

@@ -44,7 +44,7 @@ def train(
         "cpu_s": limits.seconds * (os.cpu_count() or 1),
         "file_bytes": limits.disk_bytes,
     }
-    confine = [sys.executable, "-I", "-S", str(_CONFINE), json.dumps(allowed)]
+    confine = [sys.executable, "-I", "-S", str(_CONFINE), str(os.getpid()), json.dumps(allowed)]
     with printed.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 (the image's own trainer; to run it is the purpose)
             [*confine, sys.executable, "-m", "trainer", *places],

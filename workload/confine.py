@@ -75,13 +75,15 @@ def apply_limits(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def give_up_rights() -> None:
-    """Drop capabilities, die with the workload, and install the filter. Raises OSError."""
+def give_up_rights(workload: int) -> None:
+    """Drop capabilities, die with the workload (its pid), and install the filter. Raises OSError."""
     libc = _libc()
     for capability in range(64):
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     _checked(libc.capset(struct.pack("=II", _CAPABILITY_V3, 0), bytes(24)))
     _checked(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+    if os.getppid() != workload:  # it died before the line above: that signal will never come
+        raise ProcessLookupError(f"the workload {workload} is gone")
     _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     program = _filter(platform.machine())
     code = ctypes.create_string_buffer(program)
@@ -126,15 +128,16 @@ def _checked(result: int) -> None:
 
 
 def main() -> None:
-    """Take the limits as JSON and the command as the rest of the line, and become it."""
+    """Take the workload's pid, the limits as JSON and the command as the rest, and become it."""
+    _, workload, limits, *command = sys.argv
     try:
-        apply_limits(**json.loads(sys.argv[1]))
+        apply_limits(**json.loads(limits))
         if available():
-            give_up_rights()
+            give_up_rights(int(workload))
     except (OSError, ValueError, OverflowError) as error:
         print(f"confinement failed: {error}", file=sys.stderr)
         sys.exit(REFUSED_EXIT)
-    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 (there is no shell, and must not be)
+    os.execv(command[0], command)  # noqa: S606 (there is no shell, and must not be)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ Reason = Literal[
     "trainer_timeout",
     "trainer_disk",
     "model_missing",
+    "model_pickled",
     "model_refused",
     "metrics_refused",
     "cloud_unavailable",

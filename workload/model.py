@@ -64,10 +64,19 @@ def accept(out: Path, max_bytes: int) -> tuple[list[Path], dict[str, float]]:
         except WorkloadError:
             raise
         except Exception as error:  # whatever hostile bytes make a parser raise is a refusal
-            raise WorkloadError("model_refused", f"no {path.suffix} file by its bytes") from error
+            raise _refusal(path) from error
     if not found:
         raise WorkloadError("model_missing", f"no file of {', '.join(_CHECKS)} was written")
     return found, _metrics(out / METRICS)
+
+
+def _refusal(path: Path) -> WorkloadError:
+    """Of a file that is no model: a pickle of protocol 2 or later says so in its first two bytes."""
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic[:1] == b"\x80" and magic[1:] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
+        return WorkloadError("model_pickled", "a model file is a pickle")
+    return WorkloadError("model_refused", f"no {path.suffix} file by its bytes")
 
 
 def _safetensors(file: IO[bytes], size: int) -> None:

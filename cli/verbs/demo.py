@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sealtrain.rules.settings import Settings
@@ -74,7 +75,7 @@ def _train(settings: Settings, state: Path, out: Path, within_s: float, teller: 
     data = state / "breast-cancer.csv"
     rows, features = write_breast_cancer(data)
     api = Api(settings)
-    sent = upload.send(api, settings, upload.plan(data, None), 1)
+    sent, _ = upload.send(api, settings, upload.plan(data, None), 1)
     run = run_of(sent)
     teller.done(
         "upload", f"{rows} patients, {features} features to gs://{sent.bucket}/{sent.object}: run {run}"
@@ -100,6 +101,6 @@ def _train(settings: Settings, state: Path, out: Path, within_s: float, teller: 
     shutil.rmtree(folder, ignore_errors=True)
     files, statement = save(api, settings, run, folder)
     keys = public_keys(api, settings)
-    checks, _ = check((folder / "bundle.json").read_bytes(), keys)
+    checks, _ = check((folder / "bundle.json").read_bytes(), keys, datetime.now(UTC))
     inventory = api.get("control", "/_control/inventory")["resources"]
     return summarise(statement, checks, keys.attestation_root_pem, bills(inventory, run), folder, files)

@@ -29,7 +29,7 @@ def status(run: str, as_json: bool) -> int:
     if found.refusal is not None:
         for line in refusal_lines(found):
             say(line)
-    for phase in found.phases:
+    for phase in sorted(found.phases, key=lambda phase: phase.time):
         if phase.time:
             say(f"  {phase.time[:19].replace('T', ' ')}  {phase.word:<18} {phase.sentence}")
     if made:

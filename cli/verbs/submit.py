@@ -21,10 +21,12 @@ def submit(data: Path, job: Path | None, attempt: int, wait: bool, within_s: flo
     planned = plan(data, job)
     settings = place.find(os.environ, Path.cwd())
     api = Api(settings)
-    upload = send(api, settings, planned, attempt)
+    upload, new = send(api, settings, planned, attempt)
     run = run_of(upload)
     if attempt > 1 and not _known(api, settings, run):
         execution.start(api, settings, upload)
+    elif not new:
+        note(f"these bytes were submitted before, as this run; --attempt {attempt + 1} runs them again")
     if not wait:
         if as_json:
             emit({"run": run, "upload": _told(upload)})

@@ -28,7 +28,7 @@ def verify(bundle: Path, trust_file: Path | None, as_json: bool) -> int:
     keys = trust.read(trust_file or beside)
     if trust_file is None:
         note(f"using {beside}: keys that come with a bundle prove nothing; give yours with --trust")
-    checks, statement = check(data, keys)
+    checks, statement = check(data, keys, datetime.now(UTC))
     good = all(one.ok for one in checks)
     if as_json:
         emit(told(checks, statement))
@@ -38,15 +38,15 @@ def verify(bundle: Path, trust_file: Path | None, as_json: bool) -> int:
     return 0 if good else EXIT_NO
 
 
-def check(data: bytes, keys: Trust) -> tuple[list[Check], Statement | None]:
-    """Every check, and the statement if its signature holds."""
+def check(data: bytes, keys: Trust, now: datetime) -> tuple[list[Check], Statement | None]:
+    """Every check at the time `now` (UTC), and the statement if its signature holds."""
     for field, pem in (
         ("bundle_key_pem", keys.bundle_key_pem),
         ("attestation_root_pem", keys.attestation_root_pem),
     ):
         if not pem.startswith("-----BEGIN "):
             raise CommandError("not a key in PEM", field=f"trust.{field}", got=pem[:40] or "nothing")
-    checks = verify_bundle(data, keys.bundle_key_pem, keys.attestation_root_pem, datetime.now(UTC))
+    checks = verify_bundle(data, keys.bundle_key_pem, keys.attestation_root_pem, now)
     try:
         return checks, open_statement(data, keys.bundle_key_pem)
     except SealtrainError:

@@ -50,6 +50,8 @@ def execute(cloud: Cloud, request: Json, permit: Permit, *, dry_run: bool = Fals
     if len(parsed) != 1 or parsed[0] is None:
         raise ApiError(501, "query: the stand-in takes exactly one statement")
     tree = parsed[0]
+    if isinstance(tree, exp.Condition | exp.Alias):  # sqlglot takes bare expressions, BigQuery does not
+        raise _bad(f"Syntax error: {request['query'][:80]!r} is no statement")
     changes = isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge)
     if not changes and not isinstance(tree, exp.Query):
         raise ApiError(501, f"{tree.key.upper()}: the stand-in knows queries and DML only")

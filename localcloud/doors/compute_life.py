@@ -20,6 +20,7 @@ from localcloud.machine import processes
 from localcloud.machine.boot import PREFIX, folder_of, start_machine
 from localcloud.machine.latency import GRACE_S, SECONDS
 from localcloud.machine.rules import run_seconds
+from localcloud.machine.told import run_folder
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud, on_start, on_stop
 
@@ -40,7 +41,8 @@ def boot(cloud: Cloud, payload: Json) -> None:
     body = _instance(cloud, payload)
     if body is not None and body["status"] == "PROVISIONING":
         if cloud.faults.take("compute.instances.boot", {"name": payload["name"]}):
-            return _stockout(cloud, payload)
+            _stockout(cloud, payload)
+            return
         start_machine(cloud, payload["name"], body)
     with cloud.store.transaction():
         body = _instance(cloud, payload)
@@ -113,6 +115,7 @@ def delete(cloud: Cloud, payload: Json) -> None:
     if _instance(cloud, payload) is not None:
         processes.end(cloud, PREFIX + payload["id"], GRACE_S)
         shutil.rmtree(folder_of(cloud, payload["id"]), ignore_errors=True)
+        shutil.rmtree(run_folder(payload["id"]), ignore_errors=True)
     with cloud.store.transaction():
         if _instance(cloud, payload) is not None:
             cloud.store.delete(KIND, payload["name"])
@@ -177,6 +180,7 @@ def _watch(cloud: Cloud, stop: threading.Event) -> None:
 
 
 def _note_end(cloud: Cloud, name: str, instance: str) -> None:
+    shutil.rmtree(run_folder(name.removeprefix(PREFIX)), ignore_errors=True)  # if it was killed
     with cloud.store.transaction():
         body = cloud.store.get(KIND, instance)
         ours = body is not None and PREFIX + body["id"] == name

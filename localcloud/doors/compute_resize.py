@@ -88,7 +88,8 @@ def grant(cloud: Cloud, payload: Json) -> None:
         if body is None or body["id"] != payload["id"] or body["state"] != "ACCEPTED":
             return
         if cloud.faults.take("compute.resizeRequests.grant", {"name": payload["name"]}):
-            return _wait_on(cloud, payload, body)
+            _wait_on(cloud, payload, body)
+            return
     try:
         with cloud.store.transaction():
             _start(cloud, payload["group"], body)

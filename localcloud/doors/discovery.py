@@ -35,6 +35,8 @@ VERSIONS = {
     "workflowexecutions": "v1",
     "workflows": "v1",
 }
+# Google's own client sends it to jobs.get; the document does not know it and the API takes no notice.
+SENT_BY_CLIENTS = {("bigquery", "projection")}
 OPEN_TO_ALL = {"alt", "$alt", "$.xgafv", "prettyPrint", "$prettyPrint", "uploadType", "upload_id"}
 
 

@@ -1,4 +1,4 @@
-"""What a function prints, line by line, as log entries: JSON objects are structured, anything else is text."""
+"""What a function prints, line by line, as log entries: JSON objects are structured, the rest is text."""
 
 from __future__ import annotations
 

@@ -59,6 +59,7 @@ class Instances:
         self._running: dict[str, Instance] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._stopped = False
 
     def warm(self, function: Json) -> Instance:
         """The running instance of `function`, started if need be. Raises StartError."""
@@ -70,8 +71,21 @@ class Instances:
             if found and found.revision == revision and found.process.poll() is None:
                 return found
             self._end(name)
+            if self._stopped:
+                raise StartError("the platform is shutting down")
             self._running[name] = self._start(function)
             return self._running[name]
+
+    def stop(self) -> None:
+        """End every process and start no more: whoever still calls (a workflow, say) gets 503."""
+        with self._lock:
+            self._stopped = True
+            starting = list(self._locks.values())
+        self.end_all()
+        for own in starting:
+            with own:  # a start that was under way has ended by now, or is on record
+                pass
+        self.end_all()
 
     def end_all(self) -> None:
         """End every process of ours, and those that an earlier stand-in left."""
@@ -93,6 +107,7 @@ class Instances:
 
     def _start(self, function: Json) -> Instance:
         cloud, service = self._cloud, function["serviceConfig"]
+        processes.end(cloud, _PREFIX + function["name"], 0)  # of an earlier stand-in, if it is still there
         metadata = MetadataServer(service_identity(cloud, service["serviceAccountEmail"]))
         port = _free_port()
         argv = [sys.executable, "-m", "functions_framework", "--source", "main.py"]
@@ -172,10 +187,10 @@ def tidy(cloud: Cloud, _: Json) -> None:
 @on_start
 def end_orphans(cloud: Cloud) -> None:
     """A stand-in that was killed left its functions running: end them."""
-    instances(cloud).end_all()
+    processes.end_left_behind(cloud, _PREFIX)
 
 
 @on_stop
 def end_functions(cloud: Cloud) -> None:
     """Stop every function with the stand-in."""
-    instances(cloud).end_all()
+    instances(cloud).stop()

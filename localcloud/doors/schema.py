@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import Any
 
-from localcloud.doors.discovery import OPEN_TO_ALL, Method, document
+from localcloud.doors.discovery import OPEN_TO_ALL, SENT_BY_CLIENTS, Method, document
 from localcloud.doors.errors import invalid
 
 _TYPES = {
@@ -21,7 +21,6 @@ _TYPES = {
     "pubsub": "google.pubsub_v1.types",
     "workflows": "google.cloud.workflows_v1.types",
 }
-_NULL_DELETES = {"bigquery", "storage"}  # elsewhere null means "not set"
 _WHOLE = re.compile(r"-?\d+")
 
 
@@ -33,7 +32,7 @@ def check_parameters(
     for key, text in [*path.items(), *query]:
         spec = method.parameters.get(key)
         if spec is None:
-            if key in OPEN_TO_ALL:
+            if key in OPEN_TO_ALL or (method.api, key) in SENT_BY_CLIENTS:
                 continue
             problem = f'Unknown name "{key}": Cannot bind query parameter.'
             raise invalid(f"Invalid JSON payload received. {problem}")
@@ -86,8 +85,6 @@ def _value(
             raise _wrong(at, "array", value)
         if None in value:
             raise _wrong(f"{at}[{value.index(None)}]", "a value", None)
-        if None in value:
-            raise _wrong(at, "array without null", value)
         items = enumerate(value)
         return [_value(api, spec["items"], v, f"{at}[{i}]", owner, field, nulls) for i, v in items]
     if kind == "object":
@@ -109,8 +106,6 @@ def _object(api: str, spec: dict[str, Any], value: Any, at: str, owner: str, nul
     result = {}
     for key, item in value.items():
         where = f"{at}.{key}" if at else key
-        if item is None and api not in _NULL_DELETES:
-            continue
         inner = properties.get(key, extra)
         if inner is None:
             problem = f"Unknown name \"{key}\" at '{at or owner}': Cannot find field."

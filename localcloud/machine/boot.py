@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def _environment() -> dict[str, str]:
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
         "LANG": "C.UTF-8",
         "PYTHONPATH": package_root,
+        "TMPDIR": tempfile.gettempdir(),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -7,7 +7,6 @@ launcher failed, 4 a debug image stays up. Whatever happens, the end is told in 
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from localcloud.machine.console import Console
 from localcloud.machine.link import Link, LinkError
 from localcloud.machine.pull import Image, PullError, pull
 from localcloud.machine.spec import Spec, SpecError, check_gpu, check_policy, parse
-from localcloud.machine.told import Told
+from localcloud.machine.told import Told, run_folder
 from localcloud.machine.unpack import UnpackError, unpack
 from localcloud.machine.workload import Workload, argv_of, environment_of, inside
 
@@ -49,10 +48,9 @@ class Launcher:
     def launch(self) -> int:
         """Do all of it. The launcher's exit code."""
         self._console.say("TEE container launcher initiating", build_version=self._told.confidential_space)
-        # A unix socket's path is short: it cannot lie in a folder of any depth.
-        run = Path(tempfile.mkdtemp(prefix="launcher-"))
-        code = FAILURE
+        run, code = run_folder(self._told.instance_id), FAILURE
         try:
+            run.mkdir(mode=0o700)
             self._run(run)
             code = SUCCESS
         except (SpecError, PullError, UnpackError, LinkError, WorkloadError, OSError) as error:

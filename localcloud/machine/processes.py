@@ -48,9 +48,9 @@ def start(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    cloud.live.setdefault(KIND, {})[name] = process
     created = psutil.Process(process.pid).create_time()
     cloud.store.put(KIND, name, {**(facts or {}), "pid": process.pid, "created": created})
-    cloud.live.setdefault(KIND, {})[name] = process
     assert process.stdin is not None  # noqa: S101 - asked for above
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(b"go\n" + given)
@@ -78,6 +78,19 @@ def _live(record: dict[str, Any]) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return None
+
+
+def end_left_behind(cloud: Cloud, prefix: str) -> None:
+    """End what an earlier stand-in, which was killed, left running under names with this prefix."""
+    for name, record in cloud.store.documents(KIND, prefix):
+        if name in cloud.live.get(KIND, {}):
+            continue  # started by this one in the meantime
+        process = _live(record)
+        if process is not None:
+            _signal(process.pid, signal.SIGKILL)
+        with cloud.store.transaction():
+            if cloud.store.get(KIND, name) == record:
+                cloud.store.delete(KIND, name)
 
 
 def end(cloud: Cloud, name: str, grace_s: float) -> None:

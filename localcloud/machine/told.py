@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 
@@ -40,3 +42,8 @@ class Told:
 def read(stream: IO[bytes]) -> Told:
     """Parse what was told."""
     return Told(**json.loads(stream.read()))
+
+
+def run_folder(instance_id: str) -> Path:
+    """Where the launcher's socket lies: its path must be short, so it cannot be in the state's folder."""
+    return Path(tempfile.gettempdir()) / f"launcher-{instance_id}"

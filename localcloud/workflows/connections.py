@@ -1,19 +1,20 @@
 """HTTP connections to any address, kept open between requests.
 
-Rules: a connection serves one request at a time; one that its server has closed meanwhile is not used
-again, so no request is ever sent twice; name, route and port failures are told apart from a break.
+Rules: a connection serves one request at a time. A kept connection may have been closed by its server,
+so only a request that may be sent twice (GET, HEAD, OPTIONS, PUT, DELETE) takes one, and is sent once
+more on a new connection when the kept one breaks. Name, route and port failures are told apart from a break.
 """
 
 from __future__ import annotations
 
 import http.client
-import select
 import threading
+from contextlib import suppress
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 from .host import ConnectionBroken, ConnectionRefused, HttpRequest, HttpResponse, RequestTimedOut
 
-_IDLE_AT_MOST = 32
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 Connection = http.client.HTTPConnection
 
 
@@ -27,10 +28,17 @@ class Connections:
     def send(self, request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
         """Send a request with these headers. Raises an HttpFailure when no response comes."""
         parts = urlsplit(request.url)
-        address = (parts.scheme, parts.netloc)
-        connection = self._take(address) or _opened(parts, request)
-        if connection.sock is not None:
-            connection.sock.settimeout(request.timeout)
+        kept = self._take(parts) if request.method in _REPEATABLE else None
+        if kept is not None:
+            # When it breaks, its server has most likely closed it meanwhile; a new one tells.
+            with suppress(ConnectionBroken):
+                return self._exchange(kept, parts, request, headers)
+        return self._exchange(_opened(parts, request), parts, request, headers)
+
+    def _exchange(
+        self, connection: Connection, parts: SplitResult, request: HttpRequest, headers: dict[str, str]
+    ) -> HttpResponse:
+        connection.sock.settimeout(request.timeout)
         try:
             connection.request(request.method, _target(parts, request), request.body, headers)
             response = connection.getresponse()
@@ -44,30 +52,14 @@ class Connections:
         if response.will_close:
             connection.close()
         else:
-            self._give_back(address, connection)
+            with self._lock:
+                self._idle.setdefault((parts.scheme, parts.netloc), []).append(connection)
         return HttpResponse(response.status, _headers(response), body)
 
-    def _take(self, address: tuple[str, str]) -> Connection | None:
-        while True:
-            with self._lock:
-                idle = self._idle.get(address)
-                connection = idle.pop() if idle else None
-            if connection is None or _is_open(connection):
-                return connection
-            connection.close()
-
-    def _give_back(self, address: tuple[str, str], connection: Connection) -> None:
+    def _take(self, parts: SplitResult) -> Connection | None:
         with self._lock:
-            idle = self._idle.setdefault(address, [])
-            if len(idle) < _IDLE_AT_MOST:
-                idle.append(connection)
-                return
-        connection.close()
-
-
-def _is_open(connection: Connection) -> bool:
-    # An idle connection has nothing to read, unless its server has closed it.
-    return connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]
+            idle = self._idle.get((parts.scheme, parts.netloc))
+            return idle.pop() if idle else None
 
 
 def _opened(parts: SplitResult, request: HttpRequest) -> Connection:
@@ -75,10 +67,9 @@ def _opened(parts: SplitResult, request: HttpRequest) -> Connection:
     try:
         connection = kind(parts.hostname or "", parts.port, timeout=request.timeout)
         connection.connect()
-    except TimeoutError:
-        raise RequestTimedOut(f"no connection within {request.timeout} seconds") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise ConnectionRefused(f"no connection to {request.url}: {error}") from None
+        failure = RequestTimedOut if isinstance(error, TimeoutError) else ConnectionRefused
+        raise failure(f"no connection to {request.url}: {error}") from None
     return connection
 
 

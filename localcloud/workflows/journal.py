@@ -16,7 +16,7 @@ _BYTES = "\u0000bytes"
 
 
 class Journal(Protocol):
-    """Where effects are recorded; `put` must be durable when it returns."""
+    """Where effects are recorded; `put` must be durable when it returns. Branches call from threads."""
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The entry under the key, or None."""

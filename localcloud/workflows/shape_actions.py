@@ -173,10 +173,9 @@ class ActionShaper(BlockShaper):
             root = root.owner
         if len(self.refusals) > before:
             return None
-        if isinstance(root, Name) and self.is_variable(root.name, line):
+        if isinstance(root, Name):
             return target
-        if not isinstance(root, Name):
-            self.refuse(line, "assign-target", f"{text!r} is no variable, key or index to assign")
+        self.refuse(line, "assign-target", f"{text!r} is no variable, key or index to assign")
         return None
 
     def _call(self, node: Node, content: dict[str, Node]) -> CallStep | None:

@@ -32,14 +32,6 @@ class Node:
     column: int
     key_lines: dict[str, int]
 
-    def plain(self) -> Any:
-        """The value without its places."""
-        if isinstance(self.content, list):
-            return [item.plain() for item in self.content]
-        if isinstance(self.content, dict):
-            return {key: item.plain() for key, item in self.content.items()}
-        return self.content
-
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no types
     """PyYAML's safe loader with the scalar rules of YAML 1.2's core schema."""

@@ -78,6 +78,10 @@ def encode_json(value: Value, indent: str | None = None) -> str:
         raise value_error(f"cannot be encoded as JSON: {error}") from None
 
 
+def _no_constant(name: str) -> Value:
+    raise ValueError(f"{name} is no JSON")
+
+
 def _integer(digits: str) -> int | float:
     number = int(digits) if len(digits) < 25 else float(digits)
     inside = limits.INTEGER_MIN <= number <= limits.INTEGER_MAX
@@ -87,7 +91,7 @@ def _integer(digits: str) -> int | float:
 def decode_json(text: str | bytes) -> Value:
     """The value of a JSON text; an integer beyond 64 bits becomes a double. ValueError for no JSON."""
     try:
-        return json.loads(text, parse_int=_integer)
+        return json.loads(text, parse_int=_integer, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise value_error(f"not JSON: {error}") from None
 

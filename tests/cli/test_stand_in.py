@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,3 +67,11 @@ def test_it_does_not_outlive_us(tmp_path: Path) -> None:
         except requests.RequestException:  # refused, or cut off in the middle
             return
     pytest.fail("the stand-in still answers")
+
+
+def test_a_restart_takes_another_port_if_its_own_was_taken(tmp_path: Path) -> None:
+    """The port of before is a wish, not a condition."""
+    with StandIn(tmp_path, 0, {}) as first:
+        port = int(first.ready.endpoint.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)), StandIn(tmp_path, 0, {}) as second:
+        assert second.ready.endpoint != first.ready.endpoint

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sealtrain.rules import names
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.trust import Trust
+from cli.verbs.verify import check, lines
+from tests.functions import authority
+from tests.functions.closing import BUNDLE_KEY, World
 
 ROOT = Path(__file__).parents[2]
 TRUST = {
@@ -24,6 +33,76 @@ def folder(tmp_path: Path) -> Path:
     """A folder with keys that fit nothing."""
     (tmp_path / "trust.json").write_text(json.dumps(TRUST))
     return tmp_path
+
+
+KEYS = Trust(bundle_key_pem=authority.public_pem(BUNDLE_KEY), attestation_root_pem=authority.root_pem())
+
+
+LATER = authority.NOW + timedelta(days=1)
+
+
+@lru_cache(maxsize=1)
+def good() -> bytes:
+    """The bundle of a run that went well."""
+    world = World()
+    run = world.succeed()
+    world.end(run)
+    return world.storage.get(world.evidence, names.bundle(run))
+
+
+def written(folder: Path, bundle: bytes, keys: Trust = KEYS) -> list[str]:
+    """The command for a bundle and keys that lie in a folder."""
+    (folder / "bundle.json").write_bytes(bundle)
+    file = folder / "mine.json"
+    file.write_text(
+        json.dumps(
+            {
+                "bundle_key_pem": keys.bundle_key_pem,
+                "attestation_root_pem": keys.attestation_root_pem,
+            }
+        )
+    )
+    return ["verify", str(folder / "bundle.json"), "--trust", str(file)]
+
+
+def test_a_good_bundle_holds_and_says_who_vouches_for_it() -> None:
+    """Every check ok, SIMULATED in the first line, the claims below."""
+    checks, statement = check(good(), KEYS, LATER)
+    shown = lines(checks, statement)
+    assert shown[0] == "trust root  SIMULATED"
+    assert not [line for line in shown if line.startswith("FAILED")]
+    assert shown[-1] == "the bundle holds"
+    assert any("exactly the ordered data" in line for line in shown)
+
+
+def test_a_bundle_from_the_future_does_not_hold() -> None:
+    """A run cannot have been closed after it is looked at."""
+    checks, _ = check(good(), KEYS, authority.NOW - timedelta(days=1))
+    assert [one.name for one in checks if not one.ok] == ["time"]
+
+
+def test_under_other_keys_it_does_not_hold(tmp_path: Path) -> None:
+    """A stranger's signing key, or another root of attestation: exit 1."""
+    stranger = authority.public_pem(authority.workload_key("stranger"))
+    other_root = authority.pem(authority.certificate("other", "other", ca=True))
+    for keys in (
+        Trust(bundle_key_pem=stranger, attestation_root_pem=KEYS.attestation_root_pem),
+        Trust(bundle_key_pem=KEYS.bundle_key_pem, attestation_root_pem=other_root),
+    ):
+        shown = CliRunner().invoke(app, written(tmp_path, good(), keys))
+        assert shown.exit_code == 1
+        assert "FAILED" in shown.stdout
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_no_byte_of_a_bundle_can_change(data: st.DataObject) -> None:
+    """Whichever byte is changed to whatever else, some check fails."""
+    bundle = bytearray(good())
+    at = data.draw(st.integers(0, len(bundle) - 1))
+    bundle[at] ^= data.draw(st.integers(1, 255))
+    checks, _ = check(bytes(bundle), KEYS, LATER)
+    assert not all(one.ok for one in checks)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b'{"payloadType":"x"}', b"9" * 100_000])

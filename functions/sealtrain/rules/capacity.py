@@ -19,8 +19,7 @@ from sealtrain.rules.ledger import Entry, zone_of
 from sealtrain.rules.prices import DATED, Price, price, worst_case_usd
 from sealtrain.rules.shapes import SHAPES, Shape, find_shape, zones_in
 
-CAPACITY_WAIT_S = 24 * 3600
-"""How long a flex-start request may wait before the run is given up."""
+_WAIT_S = {"flex-start": 24 * 3600, "reservation": 900, "on-demand": 0}
 SETUP_S = 3600
 """Time before and after the machine's own: sealing, verifying, publishing, teardown."""
 
@@ -89,8 +88,12 @@ def cost_of(job: Job, region: str) -> tuple[Shape, Price, float]:
 
 def expires_s(job: Job) -> int:
     """Seconds from admission until whatever is left of the run counts as forgotten."""
-    wait = CAPACITY_WAIT_S if job.machine.mode == "flex-start" else 0
-    return job.limits.seconds + wait + SETUP_S
+    return job.limits.seconds + wait_s(job) + SETUP_S
+
+
+def wait_s(job: Job) -> int:
+    """How long after admission capacity may be waited for before the run is given up."""
+    return _WAIT_S[job.machine.mode]
 
 
 def plan(frozen: FrozenJob, region: str) -> Plan:

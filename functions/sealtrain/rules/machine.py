@@ -28,6 +28,8 @@ BOOT_IMAGE = "projects/confidential-space-images/global/images/family/confidenti
 RESERVATION_KEY = "compute.googleapis.com/reservation-name"
 RESERVATION_SLACK_S = 900
 """What a reservation outlives its VM at most, should nobody delete it."""
+# What the platform changes by itself: a reservation's end becomes a time, a request fills its group.
+_MOVES = frozenset({"deleteAfterDuration", "targetSize"})
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -123,10 +125,9 @@ def end_of(found: Resource, now: datetime, patience_s: int) -> str:
 def check_same(found: Resource, body: dict[str, Any]) -> None:
     """Raise ConflictError when a resource of our name differs from what this run would have made.
 
-    Compared is what the body says, leaf by leaf; the platform may add, and spell addresses in full. A
-    reservation's end is not compared: it is told as a time once the platform has set it.
+    Compared is what the body says, leaf by leaf; the platform may add, and spell addresses in full.
     """
-    wanted = {key: value for key, value in body.items() if key != "deleteAfterDuration"}
+    wanted = {key: value for key, value in body.items() if key not in _MOVES}
     for field, got, expected in _differences(found.body, wanted, found.name):
         raise ConflictError(
             "a resource of this run's name exists and is another one",

@@ -2,8 +2,8 @@
 
 - `incoming/FILE` is a dataset of one file. `incoming/NAME/job.yaml`, put last, starts a run over
   everything else below `incoming/NAME/`. Anything else starts nothing.
-- `starts_run` only recognises shapes; a bad name of such a shape does start a run, so that its
-  refusal is written where the owner finds it.
+- A bad name anywhere under `incoming/` starts a run too, so that its refusal is written where the
+  owner finds it: at once, and not when a dataset of many objects has been uploaded for hours.
 - A name is refused when a person, a shell, a page or a file system could take it for another:
   `..`, empty segments, control characters, direction marks, more than 512 bytes, look-alike
   spellings of one of our own words, or a name that is not in Unicode's composed form.
@@ -61,9 +61,13 @@ def run_of(upload: Upload) -> names.RunId:
 
 
 def starts_run(object_name: str) -> bool:
-    """Whether an object of this name starts a run, should its name be in order."""
-    if not object_name.startswith(INCOMING):
+    """Whether an object of this name starts a run, be it only to be refused for its name."""
+    if not object_name.startswith(INCOMING) or object_name.endswith("/"):
         return False
+    try:
+        check_object_name(object_name)
+    except RefusedError:
+        return True
     segments = object_name.split("/")
     if len(segments) == 2:
         return segments[1] != ""

@@ -72,12 +72,20 @@ def admit_run(
         return Result(run=run, admitted=False, reason=f"claimed by execution {claim.execution}")
     if state.find(names.job(run), FrozenJob) is None:
         try:
-            frozen = _freeze(run, upload, storage, settings, datetime.fromisoformat(claim.claimed_at))
+            frozen = _unchanged(run, upload, storage, settings, datetime.fromisoformat(claim.claimed_at))
         except (RefusedError, UnsupportedError) as refusal:
             _tell_owner(run, upload, refusal, storage, settings, claim.claimed_at)
             raise
         state.keep(names.job(run), frozen)
     return Result(run=run, admitted=True, reason="")
+
+
+def _unchanged(run: str, upload: Upload, storage: Storage, settings: Settings, at: datetime) -> FrozenJob:
+    """The frozen job. Whatever vanishes while it is read was replaced or removed by its owner."""
+    try:
+        return _freeze(run, upload, storage, settings, at)
+    except NotFoundError as error:
+        raise source_changed(error.body.field or upload.object, upload.generation) from error
 
 
 def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: datetime) -> FrozenJob:
@@ -109,10 +117,7 @@ def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: 
 def _job(upload: Upload, prefix: str | None, storage: Storage) -> Job:
     if prefix is None:
         return default_job(upload.object)
-    try:
-        return parse_job(storage.get(upload.bucket, upload.object, upload.generation))
-    except NotFoundError as error:
-        raise source_changed(upload.object, upload.generation) from error
+    return parse_job(storage.get(upload.bucket, upload.object, upload.generation))
 
 
 def _dataset(upload: Upload, prefix: str | None, storage: Storage) -> list[ObjectInfo]:

@@ -3,6 +3,7 @@
 - On demand: nothing to reserve. Reservation: the first zone of the plan that has it; its own end time
   bounds what it can cost. Flex-start: a template, a group that does not repair, a resize request.
 - Runs after the dataset is sealed, because capacity bills from its grant.
+- Waiting ends: what is not granted in time is given up, and teardown cancels it.
 - In which zone something was begun is read from the ledger, so that a repeat goes on there.
 """
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from sealtrain.rules import machine, names
-from sealtrain.rules.capacity import Attempt, remaining
+from sealtrain.rules.capacity import Attempt, remaining, wait_s
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError, StockOutError
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.resources import MachineKind, Resource
@@ -49,9 +50,9 @@ def reserve_capacity(
     compute: Compute,
     ledger: Ledger,
     settings: Settings,
-    clock: Callable[[], datetime],  # noqa: ARG001  # the platform keeps the time
+    clock: Callable[[], datetime],
 ) -> Result:
-    """Create or look. Raises StockOutError when no zone of the plan has the capacity."""
+    """Create or look. Raises StockOutError when no zone has the capacity, or not in time."""
     run = names.checked_run_id(request.run)
     frozen, plan = state.job(run), state.plan(run)
     maker = _Maker(run, frozen, compute, ledger, settings)
@@ -60,6 +61,9 @@ def reserve_capacity(
         found = maker.reserve(remaining(plan, ledger.entries(run), "reservation"))
     elif frozen.job.machine.mode == "flex-start":
         found = maker.queue(plan.attempts[0], state.order(run)[1])
+    waits_since = datetime.fromisoformat(frozen.admitted_at)
+    if found == "waiting" and (clock() - waits_since).total_seconds() > wait_s(frozen.job):
+        raise _stock_out(frozen, f"nothing granted in {wait_s(frozen.job)} s")
     return Result(run=run, state=found)
 
 
@@ -84,16 +88,12 @@ class _Maker:
                 found = self._make("reservation", name, body)
             except StockOutError:
                 continue
-            if found.status != "READY":
+            if found.status in {"CREATING", "UPDATING"}:
                 return "waiting"
-            self._made(found, name)
-            return "granted"
-        raise StockOutError(
-            "no zone of the plan can reserve this machine now",
-            field="machine.shape",
-            got=self._frozen.job.machine.shape,
-            remedy="try later, or ask for mode on-demand",
-        )
+            if found.status == "READY":
+                self._made(found, name)
+                return "granted"
+        raise _stock_out(self._frozen, "no zone of the plan can reserve it")
 
     def queue(self, attempt: Attempt, order_digest: str) -> State_:
         """Template, group, request: the VM starts when the platform grants it."""
@@ -106,13 +106,7 @@ class _Maker:
         found = self._make("request", name, wanted)
         self._made(found, name)
         if found.status in {"FAILED", "CANCELLED"}:
-            raise StockOutError(
-                "the platform did not grant the flex-start request",
-                field=found.name,
-                got=found.status,
-                expected="SUCCEEDED",
-                remedy="start another attempt",
-            )
+            raise _stock_out(self._frozen, f"the flex-start request is {found.status}")
         return "granted" if found.status == "SUCCEEDED" else "waiting"
 
     def _make(self, kind: MachineKind, name: str, body: dict[str, Any]) -> Resource:
@@ -133,3 +127,12 @@ class _Maker:
 
     def _made(self, found: Resource, name: str) -> None:
         self._ledger.made(self._run, found.kind, name, {"id": found.id, "created": found.created})
+
+
+def _stock_out(frozen: FrozenJob, got: str) -> StockOutError:
+    return StockOutError(
+        "this machine cannot be had now",
+        field="machine.shape",
+        got=f"{frozen.job.machine.shape}, {frozen.job.machine.mode}: {got}",
+        remedy="start another attempt later, or ask for another machine",
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from sealtrain.rules import machine, names, records
+from sealtrain.rules import job_reasons, machine, names, records
 from sealtrain.rules.errors import EvidenceError, NotReadyError
 from sealtrain.rules.settings import Settings
 
@@ -60,7 +60,8 @@ def submit_job(
     ended = _ended(run, compute, ledger, clock())
     completion = state.find(names.completion(run), records.Completion)
     if completion is not None and completion.state == "failed":
-        return Result(run=run, state="FAILED", reason=completion.reason or "no reason given")
+        reason = job_reasons.told(completion.reason) or "no reason given"
+        return Result(run=run, state="FAILED", reason=reason)
     if storage.stat(names.evidence_bucket(settings), names.receipt(run)) is not None:
         return Result(run=run, state="SUCCEEDED", reason="")
     if ended:

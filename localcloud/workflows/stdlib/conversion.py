@@ -66,9 +66,11 @@ def to_double(value: Value) -> Value:
         return float(value)
     text = arguments.string(value, "the argument of double")
     try:
-        if "_" in text or text != text.strip():
+        number = float(text)
+        # Python also reads "1_0", " 1 ", "inf" and "nan"; the language has no such numbers.
+        if "_" in text or text != text.strip() or not math.isfinite(number):
             raise ValueError
-        return float(text)
+        return number
     except ValueError:
         raise value_error(f"cannot convert {text!r} to a double") from None
 

@@ -39,11 +39,6 @@ class Function:
     outward: bool
     code: Code
 
-    @property
-    def required(self) -> int:
-        """How many arguments a call must give."""
-        return sum(parameter.required for parameter in self.parameters)
-
     def run(self, strand: Strand, args: list[Value]) -> Value:
         """The result for the arguments, given by position; absent ones take their defaults."""
         return self.code(strand, *args) if self.outward else self.code(*args)

@@ -1,6 +1,7 @@
 """Tests of `steps.admit_run`."""
 
 import json
+from typing import Any
 
 import pytest
 from sealtrain.rules import names
@@ -126,6 +127,21 @@ def test_a_replaced_lone_file_is_refused() -> None:
     world = World()
     old = world.upload("incoming/data.csv")
     assert refused(world, "incoming/data.csv", CSV, generation=old)["code"] == "source_changed"
+
+
+def test_data_that_vanishes_while_it_is_read_is_refused() -> None:
+    """Listed, and gone or replaced before its first bytes were read."""
+    world = World()
+    world.upload("incoming/set/a.csv")
+    listed = world.storage.list
+
+    def list_and_replace(bucket: str, prefix: str = "") -> list[Any]:
+        found = listed(bucket, prefix)
+        world.upload("incoming/set/a.csv", b"x")
+        return found
+
+    world.storage.list = list_and_replace  # type: ignore[method-assign]
+    assert refused(world, "incoming/set/job.yaml", b"{}")["code"] == "source_changed"
 
 
 def test_a_refusal_repeated_is_the_same() -> None:

@@ -1,5 +1,7 @@
 """Tests of `steps.reserve_capacity`."""
 
+from datetime import timedelta
+
 import pytest
 from sealtrain.rules.errors import ConflictError, StockOutError
 from sealtrain.steps import reserve_capacity
@@ -67,6 +69,40 @@ def test_flex_start_queues_once_and_tells_how_it_stands(status: str, state: str)
     assert world.call(reserve_capacity, run=run).state == state
     assert world.call(reserve_capacity, run=run).state == state
     assert [kind for kind, _ in world.compute.inserted] == ["template", "group", "request"]
+
+
+def test_a_group_that_its_request_has_filled_is_still_ours() -> None:
+    """The platform counts the granted VM into the group's size."""
+    world = World()
+    run = world.prepare(FLEX)
+    world.call(reserve_capacity, run=run)
+    (group,) = [r for r in world.compute.found.values() if r.kind == "group"]
+    group.body["targetSize"] = 1
+    assert world.call(reserve_capacity, run=run).state == "granted"
+
+
+@pytest.mark.parametrize(("hours", "gives_up"), [(23, False), (25, True)])
+def test_waiting_ends(hours: int, gives_up: bool) -> None:
+    """A request that is not granted within a day is given up as a stock-out."""
+    world = World()
+    world.compute.status["request"] = "ACCEPTED"
+    run = world.prepare(FLEX)
+    world.time += timedelta(hours=hours)
+    if gives_up:
+        with pytest.raises(StockOutError):
+            world.call(reserve_capacity, run=run)
+    else:
+        assert world.call(reserve_capacity, run=run).state == "waiting"
+
+
+def test_a_reservation_that_became_invalid_leads_to_the_next_zone() -> None:
+    """A reservation that is neither ready nor being made is not waited for."""
+    world = World()
+    world.compute.status["reservation"] = "INVALID"
+    run = world.prepare(RESERVATION)
+    with pytest.raises(StockOutError):
+        world.call(reserve_capacity, run=run)
+    assert len(world.compute.inserted) == 4
 
 
 def test_a_failed_request_is_a_stock_out() -> None:

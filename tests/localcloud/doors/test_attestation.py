@@ -39,7 +39,9 @@ EVENTS: dict[str, Any] = {
 class Machine:
     """A machine whose instance exists as a document only; its evidence can be bent before it is sent."""
 
-    def __init__(self, world: World, identity: str, confidential: str = "SEV", status: str = "RUNNING") -> None:
+    def __init__(
+        self, world: World, identity: str, confidential: str = "SEV", status: str = "RUNNING"
+    ) -> None:
         self.world, self.identity = world, identity
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.nonce: str | None = None
@@ -61,7 +63,9 @@ class Machine:
         }
         world.cloud.store.put("machine.key", identity, known)
         world.cloud.store.put("compute.instance", name, instance)
-        world.grant(f"projects/{PROJECT}", "roles/confidentialcomputing.workloadUser", world.member("workload"))
+        world.grant(
+            f"projects/{PROJECT}", "roles/confidentialcomputing.workloadUser", world.member("workload")
+        )
 
     def post(self, path: str, body: dict[str, Any]) -> requests.Response:
         token = self.world.cloud.tokens.access_token(self.world.member("workload"))
@@ -105,7 +109,10 @@ def attested(world: World) -> World:
     parent = f"projects/{PROJECT}/locations/global"
     pools.create(parent=parent, workloadIdentityPoolId="attested", body={}).execute()
     body = {
-        "oidc": {"issuerUri": "https://confidentialcomputing.googleapis.com/", "allowedAudiences": [AUDIENCE]},
+        "oidc": {
+            "issuerUri": "https://confidentialcomputing.googleapis.com/",
+            "allowedAudiences": [AUDIENCE],
+        },
         "attributeMapping": {
             "google.subject": "assertion.submods.gce.instance_id",
             "attribute.image_digest": "assertion.submods.container.image_digest",
@@ -150,7 +157,9 @@ def test_bent_evidence_is_refused(attested: World, bent: dict[str, Any], message
     assert message in answer.text
 
 
-@pytest.mark.parametrize(("confidential", "status"), [("", "RUNNING"), ("TDX", "RUNNING"), ("SEV", "TERMINATED")])
+@pytest.mark.parametrize(
+    ("confidential", "status"), [("", "RUNNING"), ("TDX", "RUNNING"), ("SEV", "TERMINATED")]
+)
 def test_a_machine_that_is_not_what_it_says_gets_no_token(
     attested: World, confidential: str, status: str
 ) -> None:
@@ -172,7 +181,7 @@ class Supplier(SubjectTokenSupplier):  # type: ignore[misc]
     def __init__(self, token: str) -> None:
         self.token = token
 
-    def get_subject_token(self, context: Any, request: Any) -> str:
+    def get_subject_token(self, context: Any, request: Any) -> str:  # noqa: ARG002 - the library's interface
         return self.token
 
 

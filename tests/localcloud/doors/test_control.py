@@ -58,6 +58,20 @@ def test_faults_are_planted_consumed_and_cleared(world: World) -> None:
         assert ask(world, "POST", "faults", wrong).status_code == 400
 
 
+def test_an_answer_is_lost_before_or_after_the_effect(world: World) -> None:
+    """ "reset": the connection is cut and nothing happened. "after_effect": 503, and yet it happened."""
+    url = f"{world.cloud.endpoint}/v1/{PROJECT}/serviceAccounts"
+    api = "iam.projects.serviceAccounts.create"
+    ask(world, "POST", "faults", {"api": api, "answer": "reset"})
+    with pytest.raises(requests.ConnectionError):
+        requests.post(url, json={"accountId": "never-made"}, timeout=10)
+    ask(world, "POST", "faults", {"api": api, "answer": "after_effect"})
+    assert requests.post(url, json={"accountId": "made-anyway"}, timeout=10).status_code == 503
+    emails = [found["email"] for found in requests.get(url, timeout=10).json()["accounts"]]
+    assert f"made-anyway@{world.cloud.project}.iam.gserviceaccount.com" in emails
+    assert not [email for email in emails if email.startswith("never-made")]
+
+
 def test_no_token_may_use_it_and_no_other_word_exists(world: World) -> None:
     """403 for functions and machines; 404 lists what there is."""
     token = world.cloud.tokens.access_token(world.member("watched"))

@@ -17,8 +17,9 @@ import functions_framework
 def main(event):
     file = pathlib.Path(os.environ["SEEN"])
     seen = file.read_text().splitlines() if file.exists() else []
-    facts = {"id": event["id"], "type": event["type"], "subject": event["subject"], "name": event.data["name"]}
-    file.write_text("\\n".join([*seen, json.dumps({**facts, "generation": event.data["generation"]})]))
+    facts = {key: event[key] for key in ("id", "type", "subject")}
+    facts |= {key: event.data[key] for key in ("name", "generation")}
+    file.write_text("\\n".join([*seen, json.dumps(facts)]))
     if len(seen) < int(os.environ["FAILURES"]):
         raise RuntimeError("not yet")
 """

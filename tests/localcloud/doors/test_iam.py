@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from google.api_core.exceptions import Aborted, Conflict, InvalidArgument
+from google.api_core.exceptions import Aborted, BadRequest, Conflict
 from google.cloud import resourcemanager_v3
 from google.iam.v1.policy_pb2 import Policy
 from googleapiclient.errors import HttpError
@@ -52,7 +52,8 @@ def test_a_custom_role_grants_what_it_holds(world: World) -> None:
     role = {"includedPermissions": ["iam.serviceAccounts.list"]}
     body = {"roleId": "lister", "role": role}
     made = iam(world).roles().create(parent=PROJECT, body=body).execute()
-    assert iam(world).roles().get(name=made["name"]).execute()["includedPermissions"] == role["includedPermissions"]
+    got = iam(world).roles().get(name=made["name"]).execute()
+    assert got["includedPermissions"] == role["includedPermissions"]
     account(world, "lister")
     world.grant(PROJECT, made["name"], world.member("lister"))
     iam(world, "lister").serviceAccounts().list(name=PROJECT).execute()
@@ -91,7 +92,7 @@ def test_the_projects_policy_is_read_changed_written(world: World) -> None:
 )
 def test_a_bad_binding_is_refused(world: World, binding: dict, message: str) -> None:
     """Unknown role form, member without its kind: 400."""
-    with pytest.raises(InvalidArgument, match=message):
+    with pytest.raises(BadRequest, match=message):
         projects(world).set_iam_policy(request={"resource": PROJECT, "policy": {"bindings": [binding]}})
 
 

@@ -56,6 +56,8 @@ def test_key_as_made_is_read_back(world: World, ring: str) -> None:
     assert read.destroy_scheduled_duration == timedelta(days=30)
     assert dict(read.labels) == {"sealtrain-run": "r1"}
     assert made.name in [key.name for key in world.kms().list_crypto_keys(parent=ring)]
+    assert world.kms().get_key_ring(name=ring).name == ring
+    assert ring in [one.name for one in world.kms().list_key_rings(parent=LOCATION)]
 
 
 def test_names_are_taken_once(world: World, ring: str) -> None:
@@ -130,6 +132,11 @@ def test_rotated_key_still_opens_what_it_sealed(world: World, ring: str) -> None
     world.kms().create_crypto_key_version(parent=key, crypto_key_version={})
     world.kms().update_crypto_key_primary_version(name=key, crypto_key_version_id="2")
     assert user.encrypt(name=key, plaintext=b"x").name.endswith("/2")
+    set_state(world, f"{key}/cryptoKeyVersions/1", State.DISABLED)
+    for text, numbers in (("", "12"), ("state=ENABLED", "2"), ("state=DISABLED", "1")):
+        found = world.kms().list_crypto_key_versions(request={"parent": key, "filter": text})
+        assert "".join(one.name[-1] for one in found) == numbers
+    set_state(world, f"{key}/cryptoKeyVersions/1", State.ENABLED)
     opened = user.decrypt(name=key, ciphertext=sealed)
     assert (opened.plaintext, opened.used_primary) == (b"x", False)
 

@@ -44,6 +44,7 @@ ENTRY = {
         ("jsonPayload.count>9", True),
         ("jsonPayload.count=12.0", True),
         ("jsonPayload.count<=11", False),
+        ("jsonPayload.run>9", False),
         ("jsonPayload.fine=true", True),
         ("jsonPayload.list=b", True),
         ("jsonPayload.event:*", True),
@@ -67,7 +68,19 @@ def test_filter(text: str, fits: bool) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["word", "a=", "=b", "(a=b", "a=b)", 'a="b', "severity>=LOUD", 'timestamp>"noon"', 'a=~"("', "a=b AND"],
+    [
+        "word",
+        "a=",
+        "=b",
+        "(a=b",
+        "(a=b(",
+        "a=b)",
+        'a="b',
+        "severity>=LOUD",
+        'timestamp>"noon"',
+        'a=~"("',
+        "a=b AND",
+    ],
 )
 def test_filter_that_is_not_understood_is_refused(text: str) -> None:
     """A filter outside the grammar is 400, never ignored."""
@@ -154,6 +167,13 @@ def test_sink_publishes_what_fits(world: World) -> None:
     assert [one["jsonPayload"]["n"] for one in data] == [2]
     assert sinks.get(sinkName=f"{PROJECT}/sinks/attestation").execute() == sink
     assert sinks.list(parent=PROJECT).execute()["sinks"] == [sink]
+    with pytest.raises(HttpError, match="409"):
+        sinks.create(parent=PROJECT, body=body).execute()
+    excluding = {**body, "name": "none", "exclusions": [{"name": "all", "filter": ""}]}
+    sinks.create(parent=PROJECT, body=excluding).execute()
+    deliver_log(world.cloud, {**entry, "jsonPayload": {"event": "token.issued", "n": 3}})
+    assert len(world.cloud.store.documents("pubsub.delivery", subscription)) == 2
+    sinks.delete(sinkName=f"{PROJECT}/sinks/none").execute()
     sinks.delete(sinkName=f"{PROJECT}/sinks/attestation").execute()
     assert sinks.list(parent=PROJECT).execute()["sinks"] == []
 

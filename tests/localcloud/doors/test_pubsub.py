@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
@@ -18,6 +19,7 @@ from google.api_core.exceptions import (
     NotFound,
 )
 
+from localcloud.doors.pubsub_deliveries import news
 from localcloud.world import events
 from tests.localcloud.conftest import World, eventually
 from tests.localcloud.receiver import Receiver, receiving
@@ -59,6 +61,7 @@ def test_settings_are_kept(world: World) -> None:
     read = world.subscriber().get_subscription(subscription=subscription)
     assert (read.topic, read.ack_deadline_seconds, dict(read.labels)) == (topic, 60, {"a": "b"})
     assert read.filter == 'attributes.kind = "x"'
+    assert world.publisher().get_topic(topic=topic).name == topic
     assert topic in [one.name for one in world.publisher().list_topics(project=PROJECT)]
     assert subscription in [one.name for one in world.subscriber().list_subscriptions(project=PROJECT)]
     with pytest.raises(Conflict):
@@ -131,6 +134,52 @@ def test_refused_settings(world: World, fields: dict[str, Any], named: str) -> N
     name = "refused-" + named.lower()
     with pytest.raises(GoogleAPICallError, match=named):
         subscribe(world, topic_of(world, name), **fields)
+
+
+def test_pull_waits_for_the_first_message(world: World) -> None:
+    """A pull that finds nothing waits a moment, and gives what is published meanwhile."""
+    topic = topic_of(world, "awaited")
+    subscription = subscribe(world, topic)
+    with ThreadPoolExecutor(1) as pool:
+        pulled = pool.submit(pull, world, subscription)
+        eventually(lambda: news(world.cloud)._waiters)  # type: ignore[attr-defined]
+        world.publisher().publish(topic=topic, messages=[{"data": b"x", "ordering_key": "k"}])
+        assert [one.message.ordering_key for one in pulled.result(10)] == ["k"]
+
+
+def test_old_messages_are_dropped(world: World) -> None:
+    """A message older than the subscription keeps messages is not delivered."""
+    topic = topic_of(world, "old")
+    subscription = subscribe(world, topic, message_retention_duration={"seconds": 600})
+    send(world, topic, b"x")
+    world.cloud.clock.advance(601)
+    assert pull(world, subscription, wait=False) == []
+    assert not _waiting(world, "old")
+
+
+def test_dead_letters_need_a_grant(world: World) -> None:
+    """While Pub/Sub may not publish to the dead-letter topic, delivery goes on."""
+    dead = topic_of(world, "dead-closed")
+    policy = {"dead_letter_topic": dead, "max_delivery_attempts": 5}
+    topic = topic_of(world, "stubborn")
+    subscription = subscribe(world, topic, dead_letter_policy=policy)
+    send(world, topic, b"x")
+    for attempt in range(1, 8):
+        (got,) = pull(world, subscription)
+        assert got.delivery_attempt == attempt
+        world.subscriber().modify_ack_deadline(
+            subscription=subscription, ack_ids=[got.ack_id], ack_deadline_seconds=0
+        )
+
+
+def test_unreachable_endpoint_is_tried_again(world: World) -> None:
+    """An endpoint where nobody listens is a failure like any other."""
+    with receiving() as receiver:
+        address = receiver.url
+    topic = topic_of(world, "unreachable")
+    subscribe(world, topic, push_config={"push_endpoint": address})
+    send(world, topic, b"x")
+    eventually(lambda: (_state(world, "unreachable") or ("", 0))[1] >= 2)
 
 
 def test_empty_message_is_refused(world: World) -> None:
@@ -296,3 +345,7 @@ def test_bucket_notification(world: World) -> None:
     got = pull(world, subscription)
     assert [one.message.attributes["eventType"] for one in got] == ["OBJECT_FINALIZE"]
     assert got[0].message.attributes["objectGeneration"] == str(blob.generation)
+    assert bucket.get_notification(config.notification_id).event_types == ["OBJECT_FINALIZE"]
+    config.delete()
+    bucket.blob("incoming/y").upload_from_string(b"y")
+    assert pull(world, subscription, wait=False) == []

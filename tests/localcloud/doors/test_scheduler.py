@@ -133,6 +133,42 @@ def test_job_calls_with_identity_and_retries(world: World) -> None:
         assert world.cloud.tokens.verify_id_token(token, f"{receiver.url}/sweep")["email"] == email
 
 
+def test_job_may_carry_an_access_token_or_none(world: World) -> None:
+    """OAuth gives an access token; without either there is none; nobody there is an error."""
+    with receiving() as receiver:
+        email = f"scheduler@{world.cloud.project}.iam.gserviceaccount.com"
+        oauth = {"oauthToken": {"serviceAccountEmail": email}}
+        for name, extra in (("oauth", oauth), ("open", {})):
+            target = {"uri": f"{receiver.url}/{name}?x=1", "httpMethod": "POST", **extra}
+            body = {"name": f"{LOCATION}/jobs/{name}", "schedule": "0 0 1 1 *", "httpTarget": target}
+            jobs(world).create(parent=LOCATION, body=body).execute()
+            jobs(world).run(name=f"{LOCATION}/jobs/{name}", body={}).execute()
+            eventually(
+                lambda name=name: (
+                    jobs(world).get(name=f"{LOCATION}/jobs/{name}").execute().get("status") == {}
+                )
+            )
+        first, second = (headers.get("Authorization") for headers, _ in receiver.requests)
+        caller = world.cloud.tokens.caller(str(first).removeprefix("Bearer "))
+        assert caller is not None
+        assert caller.email == email
+        assert second is None
+    jobs(world).run(name=f"{LOCATION}/jobs/open", body={}).execute()
+    eventually(lambda: "503" in str(jobs(world).get(name=f"{LOCATION}/jobs/open").execute()["status"]))
+
+
+def test_job_without_its_topic_says_so(world: World) -> None:
+    """A job whose topic is missing keeps the error as its status."""
+    name = f"{LOCATION}/jobs/lost"
+    target = {"topicName": "projects/demo-project/topics/none", "data": "e30="}
+    body = {"name": name, "schedule": "0 0 1 1 *", "pubsubTarget": target}
+    jobs(world).create(parent=LOCATION, body=body).execute()
+    assert jobs(world).run(name=name, body={}).execute()["status"]["code"] == 5
+    jobs(world).pause(name=name, body={}).execute()
+    with pytest.raises(HttpError, match="PAUSED"):
+        jobs(world).pause(name=name, body={}).execute()
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -98,6 +98,21 @@ def test_default_key_needs_the_agents_grant(world: World) -> None:
     world.kms().destroy_crypto_key_version(name=f"{key}/cryptoKeyVersions/1")
     with pytest.raises(BadRequest, match="not enabled"):
         blob.download_as_bytes()
+    with pytest.raises(BadRequest, match="not enabled"):
+        bucket.copy_blob(blob, bucket, "y")
+
+
+def test_a_copy_may_name_its_own_key(world: World) -> None:
+    """A rewrite to another key is encrypted by that key; a signing key is none."""
+    key = make_key(world, "rewriting")
+    world.grant(key, "roles/cloudkms.cryptoKeyEncrypterDecrypter", AGENT)
+    bucket = world.storage().create_bucket("rekeyed", location="us-central1")
+    blob = bucket.blob("x")
+    blob.upload_from_string(b"data")
+    assert blob.kms_key_name is None
+    sealed = bucket.blob("x", kms_key_name=key)
+    sealed.rewrite(blob)
+    assert bucket.get_blob("x").kms_key_name == f"{key}/cryptoKeyVersions/1"
 
 
 def test_default_key_must_lie_where_the_bucket_lies(world: World) -> None:
@@ -108,6 +123,31 @@ def test_default_key_must_lie_where_the_bucket_lies(world: World) -> None:
     bucket.default_kms_key_name = key
     with pytest.raises(BadRequest, match="europe-west4"):
         bucket.create(location="us-central1")
+
+
+def test_a_key_that_cannot_encrypt_is_no_default_key(world: World) -> None:
+    """A signing key is refused; a key without a primary version makes no object."""
+    kms, parent = world.kms(), f"projects/{world.cloud.project}/locations/us-central1"
+    ring = kms.create_key_ring(parent=parent, key_ring_id="unfit", key_ring={}).name
+    world.grant(ring, "roles/cloudkms.admin", AGENT)
+    world.grant(ring, "roles/cloudkms.cryptoKeyEncrypterDecrypter", AGENT)
+    signer = {"purpose": "ASYMMETRIC_SIGN", "version_template": {"algorithm": "EC_SIGN_P256_SHA256"}}
+    bucket = world.storage().bucket("unfit-key")
+    bucket.default_kms_key_name = kms.create_crypto_key(
+        parent=ring, crypto_key_id="signer", crypto_key=signer
+    ).name
+    with pytest.raises(BadRequest, match="purpose"):
+        bucket.create(location="us-central1")
+    empty = {
+        "parent": ring,
+        "crypto_key_id": "empty",
+        "crypto_key": {"purpose": "ENCRYPT_DECRYPT"},
+        "skip_initial_version_creation": True,
+    }
+    bucket.default_kms_key_name = kms.create_crypto_key(request=empty).name
+    bucket.create(location="us-central1")
+    with pytest.raises(BadRequest, match="no primary"):
+        bucket.blob("x").upload_from_string(b"x")
 
 
 def test_enforced_keys_refuse_plain_objects(world: World) -> None:
@@ -170,4 +210,6 @@ def test_agent_and_inventory(world: World) -> None:
     assert f"serviceAccount:{client.get_service_account_email()}" == AGENT
     rows = {row["name"]: row for row in inventory(world.cloud)}
     assert rows["projects/_/buckets/in-the-inventory"]["bills"] is True
-    assert "in-the-inventory" in [bucket.name for bucket in client.list_buckets(prefix="in-")]
+    client.create_bucket("in-two-pages")
+    listed = client.list_buckets(prefix="in-", page_size=1)
+    assert [bucket.name for bucket in listed] == ["in-the-inventory", "in-two-pages"]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import google_crc32c
 import pytest
@@ -180,6 +181,7 @@ def test_copy_rename_compose(bucket: Bucket) -> None:
     both.compose([one, two])
     assert both.download_as_bytes() == b"onetwo"
     assert (both.component_count, both.md5_hash) == (2, None)
+    assert bucket.copy_blob(both, bucket, "parts/both-copied").component_count == 2
 
 
 def test_metadata_patch(bucket: Bucket) -> None:
@@ -193,6 +195,58 @@ def test_metadata_patch(bucket: Bucket) -> None:
     assert bucket.get_blob("described").metadata == {"a": "1"}
     with pytest.raises(PreconditionFailed):
         blob.patch(if_metageneration_match=1)
+
+
+def test_stored_headers_come_with_the_content(bucket: Bucket) -> None:
+    """What was said about the content at upload is told at download."""
+    blob = bucket.blob("headers")
+    blob.content_disposition = "attachment"
+    blob.cache_control = "no-store"
+    blob.upload_from_string(b"x", content_type="text/html")
+    answer = requests.get(
+        bucket.blob("headers").client._connection.API_BASE_URL + f"/download/storage/v1{blob.path}?alt=media",
+        timeout=5,
+    )
+    kept = ("Content-Type", "Content-Disposition", "Cache-Control", "X-Goog-Generation")
+    assert [answer.headers[one] for one in kept] == [
+        "text/html",
+        "attachment",
+        "no-store",
+        str(blob.generation),
+    ]
+
+
+def test_the_first_of_many_writers_wins(bucket: Bucket, world: World) -> None:
+    """Of ten writers at once that all ask for absence, exactly one makes the object."""
+
+    def write(number: int) -> bool:
+        try:
+            world.storage().bucket(bucket.name).blob("race").upload_from_string(
+                str(number).encode(), if_generation_match=0
+            )
+        except PreconditionFailed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        won = list(pool.map(write, range(10)))
+    assert sum(won) == 1
+    assert bucket.blob("race").download_as_bytes() == str(won.index(True)).encode()
+
+
+def test_overlapping_chunks_are_not_doubled(bucket: Bucket) -> None:
+    """A client that sends again what was kept already does not change the object."""
+    base = f"{bucket.client._connection.API_BASE_URL}/upload/storage/v1/b/{bucket.name}/o"
+    begun = requests.post(f"{base}?uploadType=resumable&name=overlap", json={}, timeout=5)
+    data = bytes(range(256)) * 2048
+    first = {"Content-Range": f"bytes 0-{STEP - 1}/*"}
+    requests.put(begun.headers["Location"], data=data[:STEP], headers=first, timeout=5)
+    whole = {"Content-Range": f"bytes 0-{len(data) - 1}/{len(data)}"}
+    answer = requests.put(begun.headers["Location"], data=data, headers=whole, timeout=5)
+    assert answer.json()["size"] == str(len(data))
+    assert bucket.blob("overlap").download_as_bytes() == data
+    begun = requests.post(f"{base}?uploadType=resumable&name=at-once", json={}, timeout=5)
+    assert requests.put(begun.headers["Location"], data=b"all", timeout=5).json()["size"] == "3"
 
 
 def test_holds_keep_an_object(bucket: Bucket) -> None:
@@ -221,6 +275,10 @@ def test_versions(world: World) -> None:
     assert bucket.get_blob("x") is None
     assert bucket.blob("x", generation=first).download_as_bytes() == b"1"
     assert len(list(bucket.list_blobs(versions=True))) == 2
+    old = bucket.get_blob("x", generation=first)
+    old.metadata = {"old": "yes"}
+    old.patch()
+    assert bucket.get_blob("x", generation=first).metadata == {"old": "yes"}
     bucket.blob("x", generation=first).delete()
     assert bucket.get_blob("x", generation=first) is None
 

@@ -56,9 +56,7 @@ def image_of(world: World, script: str, name: str = "tester", **given: Any) -> s
     return f"us-central1-docker.pkg.dev/{PROJECT}/images/{name}@{digest}"
 
 
-def launch(
-    world: World, name: str, reference: str, args: list[str] | None = None, **changes: Any
-) -> None:
+def launch(world: World, name: str, reference: str, args: list[str] | None = None, **changes: Any) -> None:
     """Start an instance whose metadata names the image; `metadata` replaces keys, None drops one."""
     given: dict[str, str | None] = {
         "tee-image-reference": reference,
@@ -91,5 +89,6 @@ def told(file: Path) -> dict[str, Any]:
 def logged(world: World, expression: str) -> list[dict[str, Any]]:
     """Log entries that match, oldest first."""
     body = {"resourceNames": [f"projects/{PROJECT}"], "filter": expression, "orderBy": "timestamp asc"}
-    found: list[dict[str, Any]] = world.api("logging", "v2").entries().list(body=body).execute().get("entries", [])
+    answer = world.api("logging", "v2").entries().list(body=body).execute()
+    found: list[dict[str, Any]] = answer.get("entries", [])
     return found

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
-import signal
 from pathlib import Path
 
 import jwt
-import psutil
 import pytest
 import requests
 from cryptography import x509
 
-from localcloud.machine.boot import PREFIX
-from localcloud.machine.processes import running
 from tests.localcloud.conftest import World, eventually
-from tests.localcloud.machine.instances import PROJECT, client, gpu_template, status, wait
+from tests.localcloud.machine.instances import PROJECT, client, gpu_template, status
 from tests.localcloud.machine.launching import (
     ASK,
     console,
@@ -34,21 +28,6 @@ ZONE = "us-central1-a"
 NONCE = "n" * 20
 PKI = json.dumps({"audience": "evidence", "token_type": "PKI", "nonces": [NONCE]})
 OIDC = json.dumps({"audience": "exchange", "token_type": "OIDC"})
-# Starts a grandchild that leaves the process group, says the numbers, and waits to be told to stop.
-WAITS = """
-import json, os, pathlib, signal, subprocess, sys, time
-
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-
-def stop(*_):
-    pathlib.Path(sys.argv[1] + ".stopped").write_text("SIGTERM")
-    sys.exit(3)
-
-signal.signal(signal.SIGTERM, stop)
-pathlib.Path(sys.argv[1]).write_text(json.dumps([os.getpid(), child.pid]))
-while not pathlib.Path(sys.argv[1] + ".go").exists():
-    time.sleep(0.02)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -243,41 +222,3 @@ def test_an_absent_or_changed_image_never_runs(ready: World, tmp_path: Path) -> 
 
 def _place(digest: str) -> str:
     return f"{digest[:2]}/{digest}"
-
-
-def numbers(file: Path) -> list[int]:
-    eventually(file.exists, 20)
-    found: list[int] = eventually(lambda: file.read_text() and json.loads(file.read_text()))
-    return found
-
-
-def alive(pid: int) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def test_deleting_the_instance_stops_everything_in_it(ready: World, tmp_path: Path) -> None:
-    """The workload gets SIGTERM; afterwards neither it nor what it started is alive."""
-    file = tmp_path / "pids"
-    launch(ready, "deleted", image_of(ready, WAITS), [str(file)])
-    pids = numbers(file)
-    where = {"project": PROJECT, "zone": ZONE, "instance": "deleted"}
-    wait(ready, client(ready, "Instances").delete_unary(**where))
-    assert Path(f"{file}.stopped").read_text() == "SIGTERM"
-    assert not [pid for pid in pids if alive(pid)]
-
-
-def test_a_machine_that_is_killed_takes_its_workload_along(ready: World, tmp_path: Path) -> None:
-    """As when the host fails: the instance is TERMINATED, the workload dead."""
-    file = tmp_path / "pids"
-    launch(ready, "killed", image_of(ready, WAITS), [str(file)])
-    workload, orphan = numbers(file)
-    got = client(ready, "Instances").get(project=PROJECT, zone=ZONE, instance="killed")
-    machine = running(ready.cloud, f"{PREFIX}{got.id}")
-    assert machine is not None
-    machine.kill()
-    eventually(lambda: status(ready, "killed") == "TERMINATED")
-    eventually(lambda: not alive(workload))
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(orphan, signal.SIGKILL)  # it left the group and its parent's care: the host is not imitated so far

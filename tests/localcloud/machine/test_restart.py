@@ -8,12 +8,10 @@ from pathlib import Path
 from tests.localcloud.conftest import World, eventually
 from tests.localcloud.machine.instances import status
 from tests.localcloud.machine.launching import ended, image_of, launch, prepare
-from tests.localcloud.machine.test_machine import WAITS, alive, numbers
+from tests.localcloud.machine.waiting import WAITS, alive, numbers
 
 
-def test_a_machine_goes_on_while_the_stand_in_is_away(
-    restarted: Callable[[], World], tmp_path: Path
-) -> None:
+def test_a_machine_goes_on_while_the_stand_in_is_away(restarted: Callable[[], World], tmp_path: Path) -> None:
     """After a restart the same process runs on, at another address, and its end is noticed."""
     world = restarted()
     prepare(world)

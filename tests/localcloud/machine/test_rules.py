@@ -19,6 +19,7 @@ FLEX = {
     "maxRunDuration": {"seconds": "3600"},
     "instanceTerminationAction": "DELETE",
 }
+RESTARTS = {**FLEX, "automaticRestart": True}
 SPOT = {**STOP, "provisioningModel": "SPOT"}
 HELD = {"consumeReservationType": "SPECIFIC_RESERVATION", "key": "k", "values": ["r"]}
 
@@ -71,7 +72,7 @@ def test_what_exists_is_accepted(
         ("a3-highgpu-1g", "SEV", "us-central1-a", FLEX, SPACE, None, "does not support"),
         ("g4-standard-48", "TDX", "us-central1-b", STOP, UBUNTU, None, "does not support"),
         ("n2d-standard-4", "SEV", "us-central1-a", FLEX, SPACE, None, "FLEX_START is not supported"),
-        ("a3-highgpu-1g", "TDX", "us-central1-a", {**FLEX, "automaticRestart": True}, SPACE, None, "automatic"),
+        ("a3-highgpu-1g", "TDX", "us-central1-a", RESTARTS, SPACE, None, "automatic"),
         ("n2d-standard-4", "SEV", "us-central1-a", SPOT, SPACE, HELD, "specific reservation"),
         ("g4-standard-48", "", "us-central1-b", {}, UBUNTU, None, "live migration"),
     ],

@@ -60,8 +60,9 @@ class VirtualHost:
     def http(self, request: HttpRequest) -> HttpResponse:
         with self.lock:
             self.requests.append(request)
-            if self.answer is not None:
-                return self.answer(request)
+        if self.answer is not None:
+            return self.answer(request)
+        with self.lock:
             script = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
         if "fails" in script:
             raise FAILURES[script["fails"]]("planned")

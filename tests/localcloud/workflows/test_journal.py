@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from localcloud.workflows import (
     compile_source,
     run,
 )
+from localcloud.workflows.journal import entry_for, recorded
 
 STORY = """
 main:
@@ -233,3 +235,56 @@ def test_the_journal_of_another_source_is_refused(make_host: Any) -> None:
     run(compile_source("- a: {return: '${sys.now()}'}\n"), None, make_host(), journal)
     with pytest.raises(JournalMismatchError, match=r"sys\.now"):
         run(compile_source("- a: {return: '${uuid.generate()}'}\n"), None, make_host(), journal)
+
+
+def test_a_replay_makes_branches_wait_for_the_recorded_order(make_host: Any) -> None:
+    """The last branch won the race; in the replay, where the first is ahead, it wins again."""
+    passed = {name: threading.Event() for name in "abcd"}
+    after = dict(zip("abc", "bcd", strict=True))
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        name = request.url[-1]
+        if "/knock/" not in request.url:
+            passed[name].set()
+        elif name in after:
+            assert passed[after[name]].wait(10)
+        return _answer(request)
+
+    program, journal = compile_source(RACE), MemoryJournal()
+    first = run(program, None, make_host(answer=answer), journal)
+    assert first["first"] == "d"
+    assert run(program, None, make_host(), MemoryJournal(dict(journal.entries))) == first
+
+
+def test_a_branch_that_waits_for_its_turn_ends_when_another_dies(make_host: Any) -> None:
+    """A replay whose next recorded turn never comes does not hang."""
+    program, journal = compile_source(RACE), MemoryJournal()
+    run(program, None, _host(make_host), journal)
+    last = max(key.rpartition("/")[0] for key in journal.entries if "/" in key)
+    kept = {key: entry for key, entry in journal.entries.items() if not key.startswith(last + "/")}
+    turns = [key for key in kept if "!" in key]
+    # The last branch had the first turn, says this journal; but that branch dies before it.
+    kept[min(turns)] = entry_for("turn", "value", f"{last}/1")
+    others_wait = threading.Event()
+
+    class WatchedHost(make_host):  # type: ignore[misc]
+        checks = 0
+
+        def check_cancelled(self) -> None:
+            # Four branches look once for their request; a fifth look comes from one that waits.
+            self.checks += 1
+            if self.checks > 4:
+                others_wait.set()
+
+    def die(request: HttpRequest) -> HttpResponse:
+        assert others_wait.wait(10)
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(program, None, WatchedHost(answer=die), MemoryJournal(kept))
+
+
+def test_bytes_within_a_list_survive_the_journal(make_host: Any) -> None:
+    """A recorded value with bytes deep inside comes back as it was."""
+    entry = entry_for("call", "value", {"list": [b"\x00", {"a": 1}], "plain": [1]})
+    assert recorded(json.loads(json.dumps(entry)), "value") == {"list": [b"\x00", {"a": 1}], "plain": [1]}

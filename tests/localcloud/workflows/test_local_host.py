@@ -36,6 +36,12 @@ class _Handler(BaseHTTPRequestHandler):
             assert self.headers["Metadata-Flavor"] == "Google"
             body = f"identity for {self.path}" if "/identity?" in self.path else '{"access_token": "t"}'
             self._answer(200, body.encode())
+        elif self.path.startswith("/refuses"):
+            self._answer(403, b"no")
+        elif self.path == "/keeps-then-closes":
+            self.protocol_version = "HTTP/1.1"
+            self._answer(200, b"kept")
+            self.close_connection = True
         elif self.path == "/hangs":
             self.server.held.wait(10)  # type: ignore[attr-defined]
         else:
@@ -95,6 +101,12 @@ def test_a_connection_that_closes_is_broken(local: LocalHost, server: str) -> No
         local.http(HttpRequest("GET", f"http://{server}/closes"))
 
 
+def test_a_connection_its_server_has_closed_is_not_used_again(local: LocalHost, server: str) -> None:
+    """The next request opens a new connection instead of failing on the old one."""
+    for _ in range(3):
+        assert local.http(HttpRequest("GET", f"http://{server}/keeps-then-closes")).body == b"kept"
+
+
 def test_no_answer_in_time_is_a_timeout(local: LocalHost, server: str) -> None:
     """The timeout of the request is kept."""
     with pytest.raises(RequestTimedOut):
@@ -121,6 +133,29 @@ def test_without_a_metadata_server_there_are_no_credentials(
     monkeypatch.delenv("GCE_METADATA_HOST", raising=False)
     with pytest.raises(CredentialsMissing, match="GCE_METADATA_HOST"):
         local.http(HttpRequest("POST", f"http://{server}/", auth={"type": "OIDC", "audience": "x"}))
+
+
+@pytest.mark.parametrize("answer", ["refused", "closed"])
+def test_a_metadata_server_that_fails_is_no_credentials(
+    local: LocalHost, server: str, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """Neither a refusal nor a broken connection of the metadata server passes for a token."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("GCE_METADATA_HOST", f"{server}/refuses" if answer == "refused" else closed)
+    with pytest.raises(CredentialsMissing, match="the metadata server"):
+        local.http(HttpRequest("POST", f"http://{server}/", auth={"type": "OIDC", "audience": "x"}))
+
+
+def test_the_clock_is_the_real_one_and_the_variables_are_the_platform_s(local: LocalHost) -> None:
+    """Waiting for a time gone by returns at once; the platform's variables are there."""
+    before = local.now()
+    local.sleep_until(before - 1)
+    assert local.now() >= before
+    assert local.env("GOOGLE_CLOUD_WORKFLOW_ID") == "flow"
+    assert local.env("NONE") is None
+    assert local.new_uuid() != local.new_uuid()
 
 
 def test_a_wait_for_a_callback_ends(local: LocalHost) -> None:

@@ -17,6 +17,7 @@ from localcloud.workflows.syntax import (
     Expr,
     Index,
     ListOf,
+    MapOf,
     Member,
     Name,
     Unary,
@@ -92,3 +93,9 @@ def test_deep_nesting_is_an_error_not_a_crash(text: str) -> None:
     """Nesting beyond the bound is an ExpressionError."""
     with pytest.raises(ExpressionError, match="nested too deeply"):
         parse(text)
+
+
+def test_a_map_has_no_expression_text() -> None:
+    """Maps stand in the YAML, not in an expression."""
+    with pytest.raises(ValueError, match="no expression text"):
+        show(MapOf(()))

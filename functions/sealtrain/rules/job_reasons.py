@@ -1,0 +1,66 @@
+"""What the workload's reason words mean, and what to do about each.
+
+The workload tells why it failed in one word, so that no data can leave by that way; the words are those of
+`workload/errors.py` (a test compares the lists). A word that is not known here is shown as it came.
+"""
+
+from __future__ import annotations
+
+# word: (what happened, what to do)
+SENTENCES: dict[str, tuple[str, str]] = {
+    "order_mismatch": (
+        "the order that the VM read is not the one it was started for",
+        "treat it as tampering: look at who wrote to the state bucket",
+    ),
+    "attestation_failed": ("the VM got no attestation token", "look at the launcher's log, then try again"),
+    "release_timeout": ("the data key was not handed over in time", "see what verify_evidence found"),
+    "release_mismatch": (
+        "what was handed over belongs to another order",
+        "treat it as tampering: look at who wrote to the state bucket",
+    ),
+    "key_refused": (
+        "the key service did not open the data key for this VM",
+        "compare the VM's token with the conditions of the workload identity pool",
+    ),
+    "dataset_mismatch": (
+        "the sealed data is not what the order names",
+        "treat it as tampering: look at who wrote to the sealed bucket",
+    ),
+    "confinement_failed": ("the trainer could not be confined, so it was not run", "use a supported system"),
+    "trainer_exit": (
+        "the trainer's exit code was not 0",
+        "run the trainer on a sample of your own: its output is not shown here, it could hold data",
+    ),
+    "trainer_timeout": ("the trainer did not end in time", "raise limits.seconds, or train on less"),
+    "trainer_disk": (
+        "the trainer wrote more to its disk than it may",
+        "raise limits.disk_bytes, or write less",
+    ),
+    "model_missing": (
+        "the trainer wrote no model",
+        "write *.safetensors, *.onnx or *.skops into the folder given by --out",
+    ),
+    "model_pickled": (
+        "the trainer wrote a pickle, which runs code when it is opened",
+        "write the model as *.safetensors, *.onnx or *.skops",
+    ),
+    "model_refused": (
+        "the trainer wrote something that is not a model by its bytes, its size or its name",
+        "write only *.safetensors, *.onnx or *.skops, and metrics.json",
+    ),
+    "metrics_refused": (
+        "metrics.json is missing, or not a flat object of finite numbers",
+        "write metrics.json with plain names and finite numbers only",
+    ),
+    "cloud_unavailable": ("the VM could not reach the platform", "try again with the next attempt"),
+    "preempted": ("the VM was stopped from outside", "try again with the next attempt"),
+    "internal": ("the workload failed in a way it does not know", "try again; if it stays, report it"),
+}
+
+
+def told(word: str) -> str:
+    """The word with its sentence and remedy."""
+    if word not in SENTENCES:
+        return word
+    happened, remedy = SENTENCES[word]
+    return f"{word}: {happened}; {remedy}"

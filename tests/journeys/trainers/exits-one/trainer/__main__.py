@@ -1,0 +1,5 @@
+"""Fails at once."""
+
+import sys
+
+sys.exit(1)

@@ -1,0 +1,5 @@
+"""Never ends by itself."""
+
+import threading
+
+threading.Event().wait()
