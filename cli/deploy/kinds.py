@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from cli.api import Api, Json, refusal
 from cli.deploy.description import Kind, Resource
-from cli.errors import PlaceError, TimeoutReachedError
+from cli.errors import CloudError, PlaceError, TimeoutReachedError
 
 Change = Literal["created", "changed", "same"]
 
@@ -57,17 +57,26 @@ def _agree(api: Api, how: How, resource: Resource) -> Change:
     if not fields:
         return "same"
     if how.patch is None:
-        raise PlaceError(
-            f"{resource.name} exists and differs",
-            field=fields[0],
-            got=there.get(fields[0]),
-            expected=resource.body[fields[0]],
-            remedy="start with a fresh state folder: `sealtrain up --state OTHER`",
-        )
+        raise _unchangeable(resource, fields[0], there)
     query, body = how.patch(resource, fields, there)
-    answer = api.call("PATCH", how.service, path, params=query, body=body)
+    try:
+        answer = api.call("PATCH", how.service, path, params=query, body=body)
+    except CloudError as error:
+        if error.status != 501:
+            raise
+        raise _unchangeable(resource, fields[0], there) from error
     _wait(api, how, path, answer)
     return "changed"
+
+
+def _unchangeable(resource: Resource, field: str, there: Json) -> PlaceError:
+    return PlaceError(
+        f"{resource.name} exists, differs, and cannot be changed here",
+        field=field,
+        got=there.get(field),
+        expected=resource.body[field],
+        remedy="the state is from another version: start with a fresh one, `sealtrain up --state OTHER`",
+    )
 
 
 def holds(wanted: Any, there: Any) -> bool:

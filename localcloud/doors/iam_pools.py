@@ -58,7 +58,27 @@ def create_provider(cloud: Cloud, call: Call) -> Json:
     _found(cloud, POOL, pool)
     field = "workloadIdentityPoolProviderId"
     name = f"{pool}/providers/{_identifier(field, call.params.get(field))}"
-    body = call.body
+    _check_provider(call.body)
+    provider = {**call.body, "name": name, "state": "ACTIVE"}
+    if not cloud.store.create(PROVIDER, name, provider):
+        raise already_exists(f"Requested entity {name}")
+    return _done(name, "WorkloadIdentityPoolProvider", provider)
+
+
+@door(_API + "providers.patch", "iam.workloadIdentityPoolProviders.update")
+def patch_provider(cloud: Cloud, call: Call) -> Json:
+    """Change the fields that `updateMask` names, whole."""
+    provider = _found(cloud, PROVIDER, call.params["name"])
+    for field in call.params.get("updateMask", "").split(","):
+        if field not in call.body:
+            raise invalid(f"updateMask: got {field!r}, expected fields of the body: {sorted(call.body)}")
+        provider[field] = call.body[field]
+    _check_provider(provider)
+    cloud.store.put(PROVIDER, provider["name"], provider)
+    return _done(provider["name"], "WorkloadIdentityPoolProvider", provider)
+
+
+def _check_provider(body: Json) -> None:
     issuer = body.get("oidc", {}).get("issuerUri", "")
     if urlsplit(issuer).scheme != "https":
         raise invalid(f"oidc.issuerUri: got {issuer!r}, expected an https address")
@@ -66,10 +86,6 @@ def create_provider(cloud: Cloud, call: Call) -> Json:
         check(body.get("attributeMapping", {}), body.get("attributeCondition", ""))
     except ValueError as error:
         raise invalid(str(error)) from error
-    provider = {**body, "name": name, "state": "ACTIVE"}
-    if not cloud.store.create(PROVIDER, name, provider):
-        raise already_exists(f"Requested entity {name}")
-    return _done(name, "WorkloadIdentityPoolProvider", provider)
 
 
 @door(_API + "providers.get", "iam.workloadIdentityPoolProviders.get")

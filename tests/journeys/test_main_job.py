@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 
 from sealtrain.rules import names
 from sealtrain.rules.uploads import run_of
@@ -26,7 +27,7 @@ def test_an_upload_becomes_a_model_a_proof_and_an_empty_project(world: World, pa
     assert any(".safetensors" in name for name in receipt_model)
     assert world.bills(run) == []
     bundle = world.evidence.blob(names.bundle(run)).download_as_bytes()
-    checks, _ = check(bundle, public_keys(Api(world.settings), world.settings))
+    checks, _ = check(bundle, public_keys(Api(world.settings), world.settings), datetime.now(UTC))
     assert [c for c in checks if not c.ok] == []
     # The owner's source is where it was.
     assert world.inbox.blob(upload.object).download_as_bytes() == patients

@@ -123,12 +123,12 @@ class World:
         return dict(answer.json())
 
 
-def start(state: Path, trainers: list[Path]) -> tuple[Any, World]:
+def start(state: Path, trainers: list[Path], port: int = 0) -> tuple[Any, World]:
     """A fresh stand-in with the product deployed; whoever calls ends the first of the two."""
     from cli.deploy.stand_in import MACHINE_ENV, deploy
     from cli.stand_in import StandIn
 
-    stand_in = StandIn(state, 0, MACHINE_ENV)
+    stand_in = StandIn(state, port, MACHINE_ENV)
     stand_in.__enter__()
     try:
         deployed = deploy(stand_in.ready, stand_in.state, trainers)

@@ -75,13 +75,19 @@ def check_path(path: Sequence[x509.Certificate], root: x509.Certificate, at: dat
     if not 2 <= len(path) <= PATH_LIMIT:
         raise PathError(f"{len(path)} certificates", f"2 to {PATH_LIMIT}: leaf … root")
     whole = list(path) if path[-1] == root else [*path, root]
-    for depth, certificate in enumerate(whole):
-        _check_time(certificate, at)
-        _check_extensions(certificate)
-        if depth:
-            _check_authority(certificate, below=depth - 1)
-        _check_issued(certificate, whole[min(depth + 1, len(whole) - 1)])
-    _check_leaf(whole[0])
+    try:
+        for depth, certificate in enumerate(whole):
+            _check_time(certificate, at)
+            _check_extensions(certificate)
+            if depth:
+                _check_authority(certificate, below=depth - 1)
+            _check_issued(certificate, whole[min(depth + 1, len(whole) - 1)])
+        _check_leaf(whole[0])
+    except PathError:
+        raise
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        # The library reads a certificate piece by piece: what is odd in it shows only when it is asked for.
+        raise PathError(f"a certificate that cannot be read ({error})", "RFC 5280") from error
     return whole[0]
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from sealtrain.rules.certificates import PathError, check_path, load_root
 
 from tests.functions import authority
@@ -93,3 +94,12 @@ def test_root_is_one_certificate() -> None:
     for bad in ("", "nothing", authority.root_pem() + authority.root_pem()):
         with pytest.raises(PathError, match="one certificate"):
             load_root(bad)
+
+
+def test_a_certificate_of_an_unknown_signature_algorithm_is_refused() -> None:
+    """What the library cannot name is a refusal of ours, not an exception of the library."""
+    leaf, middle, root = good_path()
+    sha256_with_rsa = bytes.fromhex("2a864886f70d01010b")
+    der = leaf.public_bytes(serialization.Encoding.DER)
+    unknown = der.replace(sha256_with_rsa, sha256_with_rsa[:-1] + b"\x7f")
+    assert "cannot be read" in refused(x509.load_der_x509_certificate(unknown), middle, root)

@@ -1,0 +1,112 @@
+"""Attacks: the key stays closed, the run is torn down, the reason is on record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from google.api_core.exceptions import NotFound
+from sealtrain.rules import names
+from sealtrain.rules.uploads import Upload, run_of
+
+from tests.journeys.world import World
+
+
+def test_an_image_with_one_flipped_byte_gets_no_key(
+    own_world: World, tmp_path: Path, few_lines: bytes
+) -> None:
+    """Whoever changes the approved image's bytes in the registry gets a VM that does not start them."""
+    world = own_world
+    digest = world.trainers["minimal"].partition("@sha256:")[2]
+    layer = _layer(tmp_path / "world", digest)
+    content = bytearray(layer.read_bytes())
+    content[len(content) // 2] ^= 1
+    layer.write_bytes(content)
+
+    upload = world.upload("flipped", few_lines, f"trainer: {world.trainers['minimal']}\n")
+
+    _key_stayed_closed(world, upload)
+    verdict = world.record(names.verdict(run_of(upload)))
+    assert verdict is not None
+    assert verdict["verdict"] == "not_met"
+    assert "silence" in str(verdict["reasons"])
+
+
+def test_an_order_changed_after_freezing_gets_no_key(world: World, few_lines: bytes) -> None:
+    """The wrapped key is bound to the digest of the order that was frozen; another one opens nothing."""
+    upload = world.upload("other-order", few_lines, f"trainer: {world.trainers['minimal']}\n")
+    name = names.order(run_of(upload))
+    order = world.until(lambda: world.json(world.state, name), "the order is frozen")
+    order["arguments"] = {"send": "everything"}
+    world.state.blob(name).upload_from_string(json.dumps(order))
+
+    closed = world.closed(upload)
+
+    assert closed["outcome"] == "refused", closed
+    assert closed["reason"]
+    assert world.record(names.receipt(run_of(upload))) is None
+    assert world.bills(run_of(upload)) == []
+
+
+def test_a_replayed_token_gets_no_key(world: World, few_lines: bytes) -> None:
+    """A genuine token of another run is refused for its nonce and its instance."""
+    job = f"trainer: {world.trainers['minimal']}\n"
+    earlier = world.upload("replay-source", few_lines, job)
+    world.closed(earlier)
+    stolen = world.record(names.token(run_of(earlier)))
+    assert stolen is not None
+    upload = world.upload("replay-target", few_lines, job)
+    world.until(lambda: world.json(world.state, names.order(run_of(upload))), "the order is frozen")
+
+    world.evidence.blob(names.token(run_of(upload))).upload_from_string(json.dumps(stolen))
+
+    _key_stayed_closed(world, upload)
+    reasons = str((world.record(names.verdict(run_of(upload))) or {})["reasons"])
+    assert "nonce" in reasons or "order" in reasons, reasons
+
+
+def test_the_operator_cannot_use_the_release_key(world: World, few_lines: bytes) -> None:
+    """Everything in the project is the operator's, but for the use of keys."""
+    import base64
+
+    import requests
+
+    upload = world.upload("curious-operator", few_lines, f"trainer: {world.trainers['minimal']}\n")
+    release = world.until(
+        lambda: world.json(world.state, names.release(run_of(upload))), "the key was handed over"
+    )
+    key = names.run_key(world.settings, run_of(upload))
+    aad = base64.b64encode(release["order_digest"].encode()).decode()
+    body = {"ciphertext": release["wrapped_key"], "additionalAuthenticatedData": aad}
+
+    answer = requests.post(f"{world.endpoint}/v1/{key}:decrypt", json=body, timeout=30)
+
+    assert answer.status_code == 403
+    assert "useToDecrypt" in answer.text
+    world.closed(upload)
+
+
+def _key_stayed_closed(world: World, upload: Upload) -> None:
+    run = run_of(upload)
+    closed = world.closed(upload)
+    assert closed["outcome"] == "refused", closed
+    assert closed["reason"]
+    assert world.json(world.state, names.release(run)) is None
+    assert world.record(names.receipt(run)) is None
+    assert world.bills(run) == []
+    proof: dict[str, Any] = world.record(names.proof(run)) or {}
+    assert proof, "a refused run is torn down too"
+    try:
+        world.storage.get_bucket(names.sealed_bucket(world.settings, run))
+    except NotFound:
+        return
+    raise AssertionError("the sealed bucket still stands")
+
+
+def _layer(state: Path, manifest: str) -> Path:
+    """The file of an image's one layer, in the stand-in's registry."""
+    images = state / "images"
+    document = json.loads((images / manifest[:2] / manifest).read_bytes())
+    layer = document["layers"][0]["digest"].partition(":")[2]
+    return images / layer[:2] / layer
