@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,8 +91,10 @@ class Instances:
     def end_all(self) -> None:
         """End every process of ours, and those that an earlier stand-in left."""
         processes.end_all(self._cloud, _PREFIX, _GRACE_S)
-        for name in list(self._running):
-            self._running.pop(name).close()
+        # Each takes up to half a second to close its metadata server: all at once.
+        closing = [self._running.pop(name) for name in list(self._running)]
+        with ThreadPoolExecutor(max(1, len(closing))) as pool:
+            list(pool.map(Instance.close, closing))
 
     def forget_missing(self) -> None:
         """End what belongs to functions that no longer exist."""

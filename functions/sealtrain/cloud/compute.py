@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -51,13 +52,17 @@ class Compute:
     """Instances, templates, groups, resize requests, reservations."""
 
     def __init__(self, settings: Settings, credentials: Any = None) -> None:
-        from google.cloud import compute_v1
-
-        self._types = compute_v1
         self._project = settings.project
         self._credentials = credentials
         self._options = {"api_endpoint": settings.endpoint} if settings.endpoint else None
         self._clients: dict[str, Any] = {}
+
+    @cached_property
+    def _types(self) -> Any:
+        # The heaviest import of all, more than a second: a call that needs no machine does not pay for it.
+        from google.cloud import compute_v1
+
+        return compute_v1
 
     def insert(self, kind: MachineKind, name: str, body: dict[str, Any], request_id: str) -> Operation:
         """Ask for a resource. The same request id (a UUID) again gives the same operation.

@@ -6,6 +6,7 @@ that it received what was sent, and we that we received what it sent. A mismatch
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from sealtrain.cloud.failures import ours
@@ -19,13 +20,22 @@ class Kms:
 
     def __init__(self, settings: Settings, credentials: Any = None) -> None:
         import google_crc32c
+
+        self._crc32c = google_crc32c.value
+        self._credentials = credentials
+        self._options = {"api_endpoint": settings.endpoint} if settings.endpoint else None
+
+    # A call that needs no key does not pay for the import.
+    @cached_property
+    def _types(self) -> Any:
         from google.cloud import kms_v1
 
-        self._types = kms_v1
-        self._crc32c = google_crc32c.value
-        options = {"api_endpoint": settings.endpoint} if settings.endpoint else None
-        self._client: Any = kms_v1.KeyManagementServiceClient(
-            credentials=credentials, transport="rest", client_options=options
+        return kms_v1
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._types.KeyManagementServiceClient(
+            credentials=self._credentials, transport="rest", client_options=self._options
         )
 
     # --- keys ------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Hand the wrapped key over to the attested VM; called again, look how the job stands.
 
 - Nothing is handed over but after a verdict `met` on this very order.
-- The VM's end is looked at first and the records after it, so that a workload which finished in
-  between is not taken for lost; and its last message has a minute to arrive.
+- What the workload said is looked at first; only if it is silent, the VM, and then once more what it
+  said: a workload that finished in between is not taken for lost. Its last message has a minute to
+  arrive.
 - A receipt says SUCCEEDED here and proves nothing yet: publish_model checks it.
 """
 
@@ -57,16 +58,24 @@ def submit_job(
     _, order_digest = state.order(run)
     _check_verdict(run, order_digest, storage, settings)
     state.keep(names.release(run), state.held(run, order_digest))
-    ended = _ended(run, compute, ledger, clock())
+    said = _said(run, storage, state, settings)
+    if said is None:
+        ended = _ended(run, compute, ledger, clock())
+        said = _said(run, storage, state, settings)
+        if said is None and ended:
+            return Result(run=run, state="LOST", reason=ended)
+    return said or Result(run=run, state="RUNNING", reason="")
+
+
+def _said(run: str, storage: Storage, state: State, settings: Settings) -> Result | None:
+    """What the workload itself has told of its end; None while it has told nothing."""
     completion = state.find(names.completion(run), records.Completion)
     if completion is not None and completion.state == "failed":
         reason = job_reasons.told(completion.reason) or "no reason given"
         return Result(run=run, state="FAILED", reason=reason)
     if storage.stat(names.evidence_bucket(settings), names.receipt(run)) is not None:
         return Result(run=run, state="SUCCEEDED", reason="")
-    if ended:
-        return Result(run=run, state="LOST", reason=ended)
-    return Result(run=run, state="RUNNING", reason="")
+    return None
 
 
 def _check_verdict(run: str, order_digest: str, storage: Storage, settings: Settings) -> None:

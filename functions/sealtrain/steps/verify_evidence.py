@@ -84,10 +84,13 @@ def _judge(
     found = attested.machine_of(ledger.entries(run), plan)
     if found is None:
         raise _not_yet("no machine is on the ledger")
-    ended = _ended(compute, found.name, now)
-    shown = storage.find(names.evidence_bucket(settings), names.token(run))
+    evidence, name = names.evidence_bucket(settings), names.token(run)
+    shown, ended = storage.find(evidence, name), ""
     if shown is None:
-        # The machine was looked at before the token: one that spoke and ended is not taken for silent.
+        # Looked for again after the machine: one that spoke and then ended is not taken for silent.
+        ended = _ended(compute, found.name, now)
+        shown = storage.find(evidence, name)
+    if shown is None:
         if not ended and seconds_between(found.made, now.isoformat()) < SILENCE_S:
             raise _not_yet("no token yet")
         return _refused(run, order_digest, now, _silence(ended))
