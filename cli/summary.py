@@ -89,7 +89,7 @@ def lines(summary: Summary) -> list[str]:
     if cost is not None:
         worst = f"worst case allowed for {cost.usd_worst_case:.2f}"
         shown.append(f"cost          {cost.usd:.4f} USD estimated ({worst}; without {cost.not_included})")
-    shown += ["", "claims"]
+    shown += ["", f"claims (trust root: {predicate.trust_root.name})"]
     shown += [f"  {claim.verdict:<14} {claim.title}" for claim in predicate.claims]
     shown += ["", "what was made, and when it was seen gone"]
     times = [
