@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,3 +140,12 @@ def execute(host: VirtualHost) -> Callable[..., Any]:
         return run(compile_source(text), argument, more.pop("host", host), journal, **more)
 
     return execute_source
+
+
+@pytest.fixture(autouse=True)
+def pythons_own_recursion_limit() -> Iterator[None]:
+    """How deep is too deep must not hang on who was imported before (the CEL library raises the limit)."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
