@@ -1,33 +1,38 @@
-"""Process start to first answer, for each function, beside two floors on the same server in the same run.
+"""Process start to first answer, for each function on the way of a run, beside two floors in the same run.
 
-    python bench/cold_start.py [--rounds N] [FUNCTION ...]
+    python bench/cold_start.py [--rounds N]
 
-The floors are a function that imports nothing, and one that imports and builds just the Google clients that
-the step table says it needs. All three are started the same way (`python -m functions_framework`), ask the
-same metadata server who they are, and are asked once; the request names a run that does not exist, so the
-first answer includes a first call of an API. Shown: medians in seconds, and ours as a multiple of the
-clients' floor (aim 1.15). The machine is noisy: rounds alternate between the three, and only ratios count.
+A run is driven by hand, step by step, on a fresh stand-in: each function's process is started by its
+first call, which does its real work (through the front door, as the workflow calls it). The floors are a
+function that imports nothing, and one that imports and builds just the Google clients that the step table
+says it needs, on the same server and asking the same metadata server who they are. Shown: medians in
+seconds, and ours as a multiple of the clients' floor (aim 1.15; ours also makes the calls of its work).
+The machine is noisy: only ratios count.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+
+import requests
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
 
 from sealtrain.rules import names  # noqa: E402
-from sealtrain.rules.step_table import FUNCTIONS, Function  # noqa: E402
+from sealtrain.rules.step_table import Function, function  # noqa: E402
+from sealtrain.rules.uploads import run_of  # noqa: E402
 
 from cli.deploy.stand_in import environment  # noqa: E402
 from localcloud.identity.metadata import Identity, MetadataServer  # noqa: E402
@@ -44,54 +49,86 @@ CLIENTS = {
     "ledger": "from google.cloud import storage",
 }
 EMPTY = "import functions_framework\n\n\n@functions_framework.http\ndef target(request):\n    return 'ok'\n"
-REQUEST = b'{"run": "r000000000000"}'
-PUSH = b'{"subscription": "s", "message": {"messageId": "1", "data": "eyJydW4iOiAicjAwMDAwMDAwMDAwMCJ9"}}'
+TRAIN = "projects/{project}/locations/{region}/workflows/train"
+DATA = b"a,b,c\n" + b"1,2,x\n3,4,y\n" * 20
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("functions", nargs="*", help="only these (default: all)")
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    chosen = [f for f in FUNCTIONS if not arguments.functions or f.name in arguments.functions]
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    times: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        stand_in, world = start(Path(folder) / "world", [])
-        try:
-            print(f"{'function':20} {'empty':>7} {'clients':>8} {'ours':>7} {'ours/clients':>13}")
-            for function in chosen:
-                row(function, world, Path(folder), arguments.rounds)
-        finally:
-            stand_in.__exit__(None, None, None)
+        for number in range(rounds):
+            stand_in, world = start(Path(folder) / f"world-{number}", [])
+            try:
+                for name, seconds in way_of_a_run(world):
+                    row = times.setdefault(name, {"empty": [], "clients": [], "ours": []})
+                    row["ours"].append(seconds)
+                    for kind, took in floors(function(name), world, Path(folder)):
+                        row[kind].append(took)
+            finally:
+                stand_in.__exit__(None, None, None)
+    print(f"{'function':20} {'empty':>7} {'clients':>8} {'ours':>7} {'ours/clients':>13}")
+    for name, row in times.items():
+        empty, clients, ours = (median(row[kind]) for kind in ("empty", "clients", "ours"))
+        print(f"{name:20} {empty:7.2f} {clients:8.2f} {ours:7.2f} {ours / clients:13.2f}")
 
 
-def row(function: Function, world: World, folder: Path, rounds: int) -> None:
-    """One line of the table."""
+def way_of_a_run(world: World) -> Iterator[tuple[str, float]]:
+    """Each step of one run in order, called by hand, with the seconds of its (cold) first call."""
     settings = world.settings
-    account = names.service_account(settings, names.hyphened(function.name))
+    train = TRAIN.format(project=settings.project, region=settings.region)
+    # Nobody else drives the run.
+    requests.delete(f"{world.endpoint}/v1/{train}", timeout=30).raise_for_status()
+    upload = world.upload("bench.csv", DATA)
+    run = run_of(upload)
+    fields = {key: getattr(upload, key) for key in ("bucket", "object", "generation", "attempt")}
+    callback = f"{world.endpoint}/v1/{train}/executions/bench/callbacks/none"
+    yield "admit_run", call(world, "admit_run", {**fields, "execution": "bench", "callback_url": callback})
+    making = ("plan_capacity", "create_key", "create_bucket", "seal_dataset", "reserve_capacity", "start_vm")
+    for name in making:
+        yield name, call(world, name, {"run": run})
+    world.until(lambda: world.record(names.token(run)), "the VM has attested itself")
+    yield "verify_evidence", call(world, "verify_evidence", {"run": run})
+    yield "submit_job", call(world, "submit_job", {"run": run})
+    world.until(lambda: world.record(names.receipt(run)), "the workload has signed its receipt")
+    yield "publish_model", call(world, "publish_model", {"run": run})
+    data = base64.b64encode(json.dumps({"run": run, "reason": "the run has ended"}).encode()).decode()
+    push = {"subscription": "bench", "message": {"messageId": "1", "data": data, "attributes": {}}}
+    yield "tear_down", call(world, "tear_down", push)
+    world.until(lambda: call(world, "tear_down", push) and world.record(names.proof(run)), "all is gone")
+    yield "close_run", call(world, "close_run", {"run": run, "failure": None})
+
+
+def call(world: World, name: str, body: dict[str, object]) -> float:
+    """Seconds of one call through the front door."""
+    began = time.perf_counter()
+    answer = requests.post(f"{world.front}/{names.hyphened(name)}", json=body, timeout=120)
+    took = time.perf_counter() - began
+    if answer.status_code not in (200, 503):
+        raise SystemExit(f"{name}: {answer.status_code} {answer.text}")
+    return took
+
+
+def floors(row: Function, world: World, folder: Path) -> Iterator[tuple[str, float]]:
+    """Seconds to the first answer of the empty function and of the one with just the clients."""
+    settings = world.settings
     identity = Identity(
-        email=account,
+        email=names.service_account(settings, names.hyphened(row.name)),
         project=settings.project,
         number=settings.project_number,
         region=settings.region,
-        access_token=lambda: ("no-such-token", 3600),
+        access_token=lambda: ("for-nothing", 3600),
         id_token=lambda audience: audience,
     )
     metadata = MetadataServer(identity)
-    sources = {
-        "empty": written(folder / "empty", EMPTY),
-        "clients": written(folder / function.name, EMPTY + clients_of(function)),
-        "ours": ROOT / "functions",
-    }
-    times: dict[str, list[float]] = {kind: [] for kind in sources}
     try:
-        for _ in range(rounds):
-            for kind, source in sources.items():
-                times[kind].append(first_answer(function, kind, source, metadata.address, world))
+        for kind, source in (("empty", EMPTY), ("clients", EMPTY + clients_of(row))):
+            yield kind, first_answer(written(folder / f"{row.name}-{kind}", source), metadata.address, world)
     finally:
         metadata.close()
-    empty, clients, ours = (median(times[kind]) for kind in ("empty", "clients", "ours"))
-    print(f"{function.name:20} {empty:7.2f} {clients:8.2f} {ours:7.2f} {ours / clients:13.2f}", flush=True)
 
 
 def clients_of(function: Function) -> str:
@@ -108,42 +145,30 @@ def written(folder: Path, source: str) -> Path:
     return folder
 
 
-def first_answer(function: Function, kind: str, source: Path, metadata: str, world: World) -> float:
-    """Seconds from the start of the process to its first answer, whatever the answer says."""
+def first_answer(source: Path, metadata: str, world: World) -> float:
+    """Seconds from the start of the process to its first answer."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    target = function.name if kind == "ours" else "target"
-    argv = [sys.executable, "-m", "functions_framework", "--source", "main.py", "--target", target]
-    env = {
-        "PATH": os.environ["PATH"],
-        "FUNCTION_TARGET": target,
-        "GCE_METADATA_HOST": metadata,
-        "GCE_METADATA_IP": metadata,
-        **environment(world.settings),
-    }
-    body = PUSH if kind == "ours" and function.kind == "listener" else REQUEST
+    argv = [sys.executable, "-m", "functions_framework", "--source", "main.py", "--target", "target"]
+    env = {"GCE_METADATA_HOST": metadata, "GCE_METADATA_IP": metadata, **environment(world.settings)}
     began = time.perf_counter()
     process = subprocess.Popen(
         [*argv, "--host", "127.0.0.1", "--port", str(port)],
         cwd=source,
-        env=env,
+        env={"PATH": os.environ["PATH"], **env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         while process.poll() is None and time.perf_counter() - began < 60:
-            headers = {"Content-Type": "application/json"}
-            request = urllib.request.Request(f"http://127.0.0.1:{port}/", body, headers)
             try:
-                urllib.request.urlopen(request, timeout=60).read()  # noqa: S310
-            except urllib.error.HTTPError:
-                return time.perf_counter() - began
-            except OSError:
+                requests.get(f"http://127.0.0.1:{port}/", timeout=60)
+            except requests.ConnectionError:
                 time.sleep(0.005)
                 continue
             return time.perf_counter() - began
-        raise SystemExit(f"{function.name} ({kind}) did not answer")
+        raise SystemExit(f"{source} did not answer")
     finally:
         process.terminate()
         process.wait()

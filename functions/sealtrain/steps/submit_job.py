@@ -17,6 +17,7 @@ import msgspec
 
 from sealtrain.rules import job_reasons, machine, names, records
 from sealtrain.rules.errors import EvidenceError, NotReadyError
+from sealtrain.rules.order import HeldKey
 from sealtrain.rules.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def submit_job(
     run = names.checked_run_id(request.run)
     _, order_digest = state.order(run)
     _check_verdict(run, order_digest, storage, settings)
-    state.keep(names.release(run), state.held(run, order_digest))
+    if state.find(names.release(run), HeldKey) is None:
+        state.keep(names.release(run), state.held(run, order_digest))
+        return Result(run=run, state="RUNNING", reason="")  # nothing can have been done with it yet
     said = _said(run, storage, state, settings)
     if said is None:
         ended = _ended(run, compute, ledger, clock())

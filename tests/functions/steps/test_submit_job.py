@@ -27,6 +27,14 @@ def started(world: World, **changes: Any) -> str:
     return run
 
 
+def submitted(world: World) -> str:
+    """A run whose key was handed over: from now on the step only looks."""
+    run = started(world)
+    assert world.call(submit_job, run=run).state == "RUNNING"
+    assert released(world, run)
+    return run
+
+
 def complete(world: World, run: str, state: str, reason: str = "") -> None:
     """What the workload reported."""
     record = {"run": run, "state": state, "reason": reason, "receipt_digest": None, "time": "t"}
@@ -84,7 +92,7 @@ def test_a_verdict_that_is_not_for_this_keeps_the_key_closed(change: dict[str, s
 def test_a_receipt_is_success() -> None:
     """Even when the workload's message was lost."""
     world = World()
-    run = started(world)
+    run = submitted(world)
     world.storage.put(names.evidence_bucket(world.settings), names.receipt(run), b"{}")
     stop_vm(world, 999)
     assert world.call(submit_job, run=run).state == "SUCCEEDED"
@@ -93,7 +101,7 @@ def test_a_receipt_is_success() -> None:
 def test_a_reported_failure_is_told_with_its_reason() -> None:
     """The workload's word about its own failure is taken."""
     world = World()
-    run = started(world)
+    run = submitted(world)
     complete(world, run, "failed", "trainer_exit")
     found = world.call(submit_job, run=run)
     assert found.state == "FAILED"
@@ -103,7 +111,7 @@ def test_a_reported_failure_is_told_with_its_reason() -> None:
 def test_a_reported_success_without_a_receipt_is_no_success() -> None:
     """The receipt counts, not the message."""
     world = World()
-    run = started(world)
+    run = submitted(world)
     complete(world, run, "succeeded")
     assert world.call(submit_job, run=run).state == "RUNNING"
 
@@ -112,7 +120,7 @@ def test_a_reported_success_without_a_receipt_is_no_success() -> None:
 def test_a_vm_that_ended_without_a_word_is_lost_after_a_while(seconds_ago: int, state: str) -> None:
     """Its last message has a minute to arrive."""
     world = World()
-    run = started(world)
+    run = submitted(world)
     stop_vm(world, seconds_ago)
     assert world.call(submit_job, run=run).state == state
 
@@ -120,6 +128,6 @@ def test_a_vm_that_ended_without_a_word_is_lost_after_a_while(seconds_ago: int, 
 def test_a_vm_that_is_gone_is_lost() -> None:
     """The platform deleted it, as at the end of its allowed time."""
     world = World()
-    run = started(world)
+    run = submitted(world)
     world.compute.found.clear()
     assert world.call(submit_job, run=run).state == "LOST"
