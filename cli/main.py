@@ -99,13 +99,13 @@ def logs(run: Run, as_json: Json = False) -> None:
 @app.command()
 def fetch(
     run: Run,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write into.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder (default: out/RUN).")] = None,
     as_json: Json = False,
 ) -> None:
     """Open the model for its owner, and save it with bundle and reports."""
     from cli.verbs import fetch as verb
 
-    _run(lambda: verb.fetch(run, out, as_json), as_json)
+    _run(lambda: verb.fetch(run, out or Path("out") / run, as_json), as_json)
 
 
 @app.command()

@@ -30,7 +30,7 @@ def open_model(api: Api, settings: Settings, run: str, receipt: Receipt, target:
         raise CommandError("the run has no model", field="run", got=run, remedy=f"`sealtrain status {run}`")
     manifest = sealing.parse_manifest(data)
     _compare(manifest, receipt)
-    key = _unwrap(api, manifest)
+    key = _unwrap(api, settings, manifest)
     target.mkdir(parents=True, exist_ok=True)
     for file in manifest.files:
         _open_file(api, bucket, manifest.id, file, key, target)
@@ -50,9 +50,17 @@ def _compare(manifest: sealing.Manifest, receipt: Receipt) -> None:
         )
 
 
-def _unwrap(api: Api, manifest: sealing.Manifest) -> sealing.DataKey:
+def _unwrap(api: Api, settings: Settings, manifest: sealing.Manifest) -> sealing.DataKey:
     if manifest.key is None:
         raise CommandError("the model's manifest names no key", field="key", remedy="it cannot be opened")
+    if manifest.key.kms_key != names.owner_key(settings):
+        raise CommandError(
+            "the model's manifest names another key than the owner's",
+            field="kms_key",
+            got=manifest.key.kms_key,
+            expected=names.owner_key(settings),
+            remedy="treat it as tampering: look at who wrote to the models bucket",
+        )
     associated = base64.b64encode(manifest.key.associated_data.encode()).decode()
     body: Json = {"ciphertext": manifest.key.wrapped, "additionalAuthenticatedData": associated}
     try:

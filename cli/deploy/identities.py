@@ -76,12 +76,15 @@ def _workload(settings: Settings, roles: Roles) -> list[Grant]:
     )
     encrypt = roles.role(["cloudkms.cryptoKeyVersions.useToEncrypt"], "encrypt")
     publish = roles.role(["pubsub.topics.publish"], "publish")
-    runs_of_evidence = under_prefix(evidence, "runs/")
+    # One account serves all runs: what tells them apart is the order that each VM attests. So it may write
+    # token and receipt, and nothing that a verdict, a ledger or a proof stands in.
+    own_records = _named(evidence, "/evidence/token.json", "/evidence/receipt.json")
+    own_state = _named(state, "/order.json", "/release.json")
     return [
-        Grant(bucket(state), read, me, "reads its order and the hand-over", under_prefix(state, "runs/")),
+        Grant(bucket(state), read, me, "reads its order and the hand-over", own_state),
         Grant(sealed, read, me, "reads the sealed dataset", of_sealed),
-        Grant(bucket(evidence), create, me, "writes its token and its receipt", runs_of_evidence),
-        Grant(bucket(evidence), read, me, "compares a record that it wrote before", runs_of_evidence),
+        Grant(bucket(evidence), create, me, "writes its token and its receipt", own_records),
+        Grant(bucket(evidence), read, me, "compares a record that it wrote before", own_records),
         Grant(models, create, me, "writes the sealed model"),
         Grant(models, read, me, "compares a part that it wrote before"),
         Grant(key(settings, "models"), encrypt, me, "wraps the model's key for the owner"),
@@ -160,3 +163,9 @@ def _agents(settings: Settings) -> list[Grant]:
         if function.trigger.startswith("topic:")
     ]
     return grants
+
+
+def _named(bucket_name: str, *endings: str) -> str:
+    """The condition that only records of a run with these names are meant."""
+    ends = " || ".join(f'resource.name.endsWith("{ending}")' for ending in endings)
+    return f"{under_prefix(bucket_name, 'runs/')} && ({ends})"

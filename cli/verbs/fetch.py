@@ -38,7 +38,7 @@ def fetch(run: str, out: Path, as_json: bool) -> int:
 
 def save(api: Api, settings: Settings, run: str, out: Path) -> tuple[list[str], Statement]:
     """Write everything into `out`; names of the files, and the bundle's statement."""
-    run_records.known_progress(api, settings, run)
+    progress = run_records.known_progress(api, settings, run)
     bucket = names.evidence_bucket(settings)
     records = {
         "bundle.json": names.bundle(run),
@@ -48,6 +48,13 @@ def save(api: Api, settings: Settings, run: str, out: Path) -> tuple[list[str], 
     }
     found = {name: objects.read(api, bucket, record) for name, record in records.items()}
     bundle = found["bundle.json"]
+    if bundle is None and progress.refusal is not None:
+        raise CommandError(
+            "the run was refused: nothing was made, so there is no bundle",
+            field="run",
+            got=run,
+            remedy=f"`sealtrain status {run}` tells why",
+        )
     if bundle is None:
         raise CommandError(
             "the run is not closed: it has no bundle yet",

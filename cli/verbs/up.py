@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sealtrain.rules import names
 
+from cli.api import Api
 from cli.deploy.stand_in import MACHINE_ENV, Deployed, deploy, environment
 from cli.output import emit, note, say
 from cli.place import Running, forget_record, write_record
@@ -39,12 +40,24 @@ def up(state: Path, port: int, trainers: Sequence[Path], as_json: bool) -> int:
             try:
                 _announce(record, deployed, as_json)
                 stand_in.wait()
+            except KeyboardInterrupt:
+                _tell_what_goes_on(deployed)
+                raise
             finally:
                 forget_record(folder, record.pid)
     except KeyboardInterrupt:
         note("stopped; the state is kept in " + str(state))
         return 0 if ended else 130
     return 0
+
+
+def _tell_what_goes_on(deployed: Deployed) -> None:
+    """A machine is no part of the stand-in, as on Google: it outlives it for a while."""
+    found = Api(deployed.settings).get("control", "/_control/inventory")["resources"]
+    machines = [str(one["name"]) for one in found if one["kind"] == "compute.instance"]
+    if machines:
+        note(f"still running: {', '.join(machines)}")
+        note("start `sealtrain up` again within 3 minutes to go on; else the machine powers itself off")
 
 
 def running(stand_in: StandIn, deployed: Deployed) -> Running:

@@ -82,7 +82,7 @@ def test_a_bad_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nothing"], ["submit"], ["submit", "x", "--attempt", "0"], ["fetch", "r"]]
+    "arguments", [["nothing"], ["submit"], ["submit", "x", "--attempt", "0"], ["fetch"]]
 )
 def test_wrong_usage_is_exit_2(arguments: list[str]) -> None:
     """Usage errors have the code of input that cannot be used."""

@@ -12,7 +12,7 @@ from sealtrain.cloud.storage import Storage
 from sealtrain.rules import names
 from sealtrain.rules.canonical import Digest, digest, dumps
 from sealtrain.rules.capacity import Plan
-from sealtrain.rules.errors import AlreadyExistsError
+from sealtrain.rules.errors import AlreadyExistsError, JobFailedError
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.order import HeldKey, Order, parse_order
 from sealtrain.rules.parsing import parse
@@ -68,6 +68,18 @@ class State:
         """The digest of the order, or None while there is none."""
         data = self._storage.find(self._bucket, names.order(run))
         return None if data is None else digest(data)
+
+    def must_go_on(self, run: str) -> None:
+        """Raise JobFailedError once a teardown was asked for: nothing more is made or handed over."""
+        if self._storage.find(self._bucket, names.teardown(run)) is not None:
+            raise JobFailedError(
+                "the run is being torn down",
+                code="torn_down",
+                field=names.teardown(run),
+                got="a request for teardown",
+                expected="none",
+                remedy="start another attempt",
+            )
 
     def _get(self, name: str, kind: type[Record]) -> Record:
         return parse(self._storage.get(self._bucket, name), kind, name)

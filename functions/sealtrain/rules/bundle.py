@@ -163,7 +163,7 @@ def verify_bundle(
         checks += _contents(statement, root_pem, now)
     except SealtrainError as error:
         checks.append(Check("statement" if checks else "signature", False, str(error)))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
         checks.append(Check("contents", False, f"cannot be checked: {str(error)[:200]}"))
     return checks
 

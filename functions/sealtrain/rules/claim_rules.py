@@ -207,6 +207,9 @@ def nothing_left(facts: Facts) -> Found:
         return _not_met(f"the proof is that of run {facts.proof.run}")
     if facts.proof.left or standing:
         return _not_met(*(f"not seen absent: {name}" for name in sorted({*standing, *facts.proof.left})))
+    late = [x.name for x in facts.lifetimes if x.created and _time(x.seen_absent) < _time(x.created)]
+    if late:
+        return _not_met(*(f"made after it was seen absent: {name}" for name in late))
     return _met(f"{len(facts.lifetimes)} resource(s) made or intended, each seen absent by a query")
 
 

@@ -52,7 +52,7 @@ def _found(rule: Callable[[Facts], Found], facts: Facts) -> Found:
     """A record that the rule cannot compute with (a time that is none, say) is a failed claim."""
     try:
         return rule(facts)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError) as error:
         return "not_met", (f"the records cannot be compared: {str(error)[:200]}",)
 
 

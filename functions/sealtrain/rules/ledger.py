@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from sealtrain.rules.canonical import dumps
-from sealtrain.rules.errors import ConflictError
+from sealtrain.rules.errors import ConflictError, EvidenceError, InvalidRequestError
 from sealtrain.rules.names import ledger_prefix
 from sealtrain.rules.parsing import parse
 
@@ -61,8 +61,16 @@ def entry_object(entry: Entry) -> str:
 
 
 def parse_entry(data: bytes) -> Entry:
-    """Read a stored entry. Raises InvalidRequestError when it is not one."""
-    return parse(data, Entry, "the ledger entry")
+    """Read a stored entry. Raises EvidenceError when it is not one: never taken for a bad request."""
+    try:
+        return parse(data, Entry, "the ledger entry")
+    except InvalidRequestError as error:
+        raise EvidenceError(
+            "the ledger holds an entry that cannot be read",
+            field="ledger",
+            got=str(error),
+            remedy="treat it as tampering: look at who wrote to the evidence bucket",
+        ) from error
 
 
 def check_same(stored: Entry, wanted: Entry) -> None:

@@ -116,7 +116,9 @@ def key_use(entry: LogEntry) -> KeyUse | None:
     payload = entry.proto_payload
     if entry.log not in AUDIT_LOGS or payload.get("serviceName") != KEY_SERVICE:
         return None
-    identity = payload.get("authenticationInfo", {})
+    identity = payload.get("authenticationInfo")
+    if not isinstance(identity, Mapping):
+        identity = {}
     principal = identity.get("principalSubject") or identity.get("principalEmail") or ""
     return KeyUse(
         insert_id=entry.insert_id,

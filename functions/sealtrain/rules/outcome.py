@@ -31,11 +31,17 @@ REFUSALS = frozenset(
 )
 
 
+NEEDED_FOR_SUCCESS = ("verdict", "receipt", "published", "proof")
+
+
 def outcome_of(
     evidence: Evidence, failure: Mapping[str, Any] | None, owner_was_told: bool
 ) -> tuple[Outcome, str]:
     """Give outcome and reason; `owner_was_told` says that a refusal stands in the inbox."""
     if failure is None:
+        missing = [word for word in NEEDED_FOR_SUCCESS if word not in evidence.records]
+        if missing:
+            return "failed", f"not_shown: the run's records do not show success: no {', '.join(missing)}"
         return "succeeded", ""
     code, message = str(failure.get("code", "unknown")), str(failure.get("message", ""))
     reason = f"{code}: {message}" if message else code

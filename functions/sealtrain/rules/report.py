@@ -187,7 +187,11 @@ def _clauses(facts: Facts) -> tuple[Clause, ...]:
         return ()
     foreign = next((f for f in judgement.findings if f.sentence == GENUINE), None)
     lines = [_clause("genuine", GENUINE, foreign, judged=True)]
+    gpu = facts.machine is not None and facts.machine.gpu
     for clause in policy.load().clauses:
+        if clause.claim.startswith("submods.nvidia_gpu.") and not gpu:
+            lines.append(Clause(clause.id, clause.sentence, "not_applicable", "", ""))
+            continue
         found = (f for f in judgement.findings if (f.field, f.sentence) == (clause.claim, clause.sentence))
         lines.append(_clause(clause.id, clause.sentence, next(found, None), judged=foreign is None))
     return tuple(lines)

@@ -155,6 +155,7 @@ STEPS: tuple[Function, ...] = (
         "capacity.reserved",
         "state compute ledger",
         STATE_READ,
+        SEE_STATE,
         *LEDGER,
         LEDGER_LIST,
         may_make_machines(
@@ -175,6 +176,7 @@ STEPS: tuple[Function, ...] = (
         "vm.started",
         "state compute ledger",
         STATE_READ,
+        SEE_STATE,
         *LEDGER,
         LEDGER_LIST,
         may_make_machines("start the confidential VM and compare an existing one", "compute.instances.get"),

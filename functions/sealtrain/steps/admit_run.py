@@ -41,7 +41,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bucket: str
     object: str
-    generation: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}$")]
+    generation: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,18}$")]
     attempt: Annotated[int, msgspec.Meta(ge=1, le=MOST_ATTEMPTS)]
     execution: str
     callback_url: str

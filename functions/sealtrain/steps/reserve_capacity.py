@@ -55,6 +55,7 @@ def reserve_capacity(
     """Create or look. Raises StockOutError when no zone has the capacity, or not in time."""
     run = names.checked_run_id(request.run)
     frozen, plan = state.job(run), state.plan(run)
+    state.must_go_on(run)
     maker = _Maker(run, frozen, compute, ledger, settings)
     found: State_ = "none"
     if frozen.job.machine.mode == "reservation":

@@ -55,9 +55,11 @@ def start_vm(
     run = names.checked_run_id(request.run)
     frozen, plan = state.job(run), state.plan(run)
     _, order_digest = state.order(run)
+    state.must_go_on(run)
     entries = ledger.entries(run)
+    planned = {names.instance(settings, run, attempt.zone) for attempt in plan.attempts}
     for entry in entries:
-        if (entry.kind, entry.phase) == ("instance", "made"):
+        if (entry.kind, entry.phase) == ("instance", "made") and entry.name in planned:
             return Result(run=run, instance=entry.name, zone=zone_of(entry.name))
     for attempt in _attempts(plan, entries):
         name = names.instance(settings, run, attempt.zone)

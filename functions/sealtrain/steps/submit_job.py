@@ -59,6 +59,7 @@ def submit_job(
     _, order_digest = state.order(run)
     _check_verdict(run, order_digest, storage, settings)
     if state.find(names.release(run), HeldKey) is None:
+        state.must_go_on(run)
         state.keep(names.release(run), state.held(run, order_digest))
         return Result(run=run, state="RUNNING", reason="")  # nothing can have been done with it yet
     said = _said(run, storage, state, settings)

@@ -5,7 +5,7 @@ import json
 import pytest
 from sealtrain.listeners import tear_down
 from sealtrain.rules import machine, names
-from sealtrain.rules.errors import DeniedError, InvalidRequestError, NotReadyError
+from sealtrain.rules.errors import DeniedError, InvalidRequestError, JobFailedError, NotReadyError
 from sealtrain.rules.resources import Resource
 from sealtrain.steps import start_vm
 
@@ -143,11 +143,25 @@ def test_machine_made_after_the_proof_is_removed_too() -> None:
     world = World()
     run = world.prepare()
     world.call(tear_down, run=run)
-    world.call(start_vm, run=run)
+    objects = world.storage.objects
+    asked = {key: objects.pop(key) for key in [*objects] if "teardown.json" in key[1]}
+    world.call(start_vm, run=run)  # it had looked for a teardown just before there was one
+    objects.update(asked)
     world.call(tear_down, run=run)
+    assert asked
     assert world.compute.found == {}
     assert world.ledger.entries(run)[-1].phase in {"gone", "made", "intent"}
     assert ("instance", "gone") in world.phases(run)
+
+
+def test_nothing_is_made_once_a_teardown_was_asked_for() -> None:
+    """A step that comes after the teardown refuses, so that the proof stays true."""
+    world = World()
+    run = world.prepare()
+    world.call(tear_down, run=run)
+    with pytest.raises(JobFailedError, match="torn down"):
+        world.call(start_vm, run=run)
+    assert world.compute.found == {}
 
 
 def test_run_that_never_was_leaves_no_trace() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sealtrain.rules.canonical import dumps
-from sealtrain.rules.errors import ConflictError, InvalidRequestError
+from sealtrain.rules.errors import ConflictError, EvidenceError
 from sealtrain.rules.ledger import Entry, check_same, entry_object, parse_entry, standing, tree_root, zone_of
 
 RUN = "r0123456789ab"
@@ -80,5 +80,5 @@ def test_standing_is_what_is_not_gone() -> None:
 @pytest.mark.parametrize("data", [b"{}", b"[]", dumps({**{"extra": 1}, "run": RUN}), b"x"])
 def test_a_broken_entry_is_refused(data: bytes) -> None:
     """What is not an entry is not read as one."""
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(EvidenceError):
         parse_entry(data)
