@@ -220,7 +220,7 @@ class Server:
     """Both servers and the world behind them."""
 
     def __init__(self, cloud: Cloud, front: Wsgi, port: int = 0) -> None:
-        self._cloud = cloud
+        self._cloud, self._stopping = cloud, False
         self._api = _listen(ApiApp(cloud), port, threads=48)
         self._front = _listen(front, 0, threads=96)
         cloud.endpoint = f"http://127.0.0.1:{self._api.effective_port}"
@@ -229,11 +229,20 @@ class Server:
     def start(self) -> None:
         """Answer requests in threads of our own, then let the world begin to work."""
         for server in (self._api, self._front):
-            threading.Thread(target=server.run, daemon=True).start()
+            threading.Thread(target=self._serve, args=(server,), daemon=True).start()
         self._cloud.start()
+
+    def _serve(self, server: Any) -> None:
+        try:
+            server.run()
+        except Exception:
+            # Its sockets are closed under it: that is how it ends.
+            if not self._stopping:
+                raise
 
     def stop(self) -> None:
         """Stop the world, then answering."""
+        self._stopping = True
         self._cloud.stop()
         self._api.close()
         self._front.close()
