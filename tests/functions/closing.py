@@ -185,6 +185,7 @@ class World(memory.World):
         good = {
             "submods__gce__instance_id": self.compute.found[name].id,
             "submods__gce__zone": zone_of(name),
+            "submods__gce__instance_name": name.rpartition("/")[2],
         }
         text = authority.issue(authority.claims(records.nonce(digest, pem), **{**good, **changes}))
         self.show(run, records.TokenRecord(text, pem, self.compute.found[name].id, digest))

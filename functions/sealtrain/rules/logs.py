@@ -7,7 +7,7 @@ Rules enforced here:
   a failed boot integrity check, a debuggable launch, a refused attestation;
 - a key use is what KMS's own data access log says: method, key, principal, outcome.
 
-Not handled here: verifying tokens (rules/token.py).
+Not handled here: verifying tokens (rules/evidence/token.py).
 """
 
 import re
@@ -19,7 +19,7 @@ import msgspec
 
 from sealtrain.rules import canonical
 from sealtrain.rules.errors import InvalidRequestError
-from sealtrain.rules.policy import Finding
+from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.settings import Settings
 
 INTEGRITY_LOG = "compute.googleapis.com/shielded_vm_integrity"

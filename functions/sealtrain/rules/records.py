@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import serialization
 
 from sealtrain.rules import canonical
 from sealtrain.rules.errors import EvidenceError, InvalidRequestError
+from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.evidence.policy import Deployment
 from sealtrain.rules.parsing import convert
-from sealtrain.rules.policy import Deployment, Finding
 
 RECORD_LIMIT_BYTES = 4 << 20
 PEM_LIMIT_CHARS = 2048

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sealtrain.rules import bundle, canonical, dsse, names, policy, records, report, tables
+from sealtrain.rules import bundle, canonical, dsse, names, records, report, tables
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.facts import Evidence, Record
 from sealtrain.rules.outcome import outcome_of
 from sealtrain.rules.settings import Settings

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from sealtrain.rules import attested, canonical, machine, names, policy, records, token
+from sealtrain.rules import canonical, machine, names, records
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotReadyError
+from sealtrain.rules.evidence import attested, policy, token
+from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.order import parse_order
 from sealtrain.rules.settings import Settings
 
@@ -128,7 +130,7 @@ def _ended(compute: Compute, name: str, now: datetime) -> str:
     return "the machine is gone" if found is None else machine.end_of(found, now, patience_s=0)
 
 
-def _refused(run: str, order_digest: str, now: datetime, finding: policy.Finding) -> records.VerdictRecord:
+def _refused(run: str, order_digest: str, now: datetime, finding: Finding) -> records.VerdictRecord:
     return records.VerdictRecord(
         run=run,
         verdict="not_met",
@@ -143,8 +145,8 @@ def _refused(run: str, order_digest: str, now: datetime, finding: policy.Finding
     )
 
 
-def _silence(ended: str) -> policy.Finding:
-    return policy.Finding(
+def _silence(ended: str) -> Finding:
+    return Finding(
         reason="silence",
         field="token",
         got=ended or f"no token within {SILENCE_S} s",
@@ -153,8 +155,8 @@ def _silence(ended: str) -> policy.Finding:
     )
 
 
-def _broken(error: EvidenceError) -> policy.Finding:
-    return policy.Finding(
+def _broken(error: EvidenceError) -> Finding:
+    return Finding(
         reason="malformed",
         field=error.body.field or "token",
         got=error.body.got or "",

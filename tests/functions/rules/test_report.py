@@ -6,7 +6,8 @@ from functools import lru_cache
 import markupsafe
 import msgspec
 import pytest
-from sealtrain.rules import bundle, certificates, cost, names, outcome, proof, report, tables
+from sealtrain.rules import bundle, cost, names, outcome, proof, report, tables
+from sealtrain.rules.evidence import certificates
 from sealtrain.rules.facts import Evidence
 from sealtrain.rules.ledger import Entry
 

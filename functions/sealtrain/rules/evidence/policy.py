@@ -6,35 +6,54 @@ Rules enforced here:
   `absent_or_empty` for the claim itself, `absent_or_equals` for the object that would hold it
   (a GPU that does not say its mode is not an absent GPU);
 - every clause is checked, so a refusal names all that is wrong, each with got and expected;
-- the pool's condition is the conjunction of the same clauses, as far as the pool can know them.
+- the pool's condition is the conjunction of the same clauses, as far as the pool can know them;
+- a clause names values that break it: tests make a token of each and show it to both locks.
 
-Not handled here: whether the token is genuine, fresh, and for us (rules/token.py).
+Not handled here: whether the token is genuine, fresh, and for us (rules/evidence/token.py).
 """
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
 from sealtrain.rules import canonical, names
 from sealtrain.rules.errors import InvalidRequestError
+from sealtrain.rules.evidence.findings import SHOWN_CHARS, Finding
 from sealtrain.rules.settings import Settings
 
-POLICY_FILE = Path(__file__).parent.parent / "policy.toml"
+POLICY_FILE = Path(__file__).parents[2] / "policy.toml"
 CONDITION_LIMIT_CHARS = 4096  # Google's limit on a provider's attributeCondition
-SHOWN_CHARS = 200
 
 Claims: TypeAlias = Mapping[str, Any]
-Expected: TypeAlias = bool | str | tuple[str, ...]
+Expected: TypeAlias = bool | int | str | tuple[str, ...]
 Operator: TypeAlias = Literal[
-    "equals", "one_of", "contains", "starts_with", "absent_or_equals", "absent_or_empty"
+    "equals",
+    "one_of",
+    "all_one_of",
+    "contains",
+    "starts_with",
+    "not_before",
+    "absent_or_equals",
+    "absent_or_empty",
 ]
 
 _ABSENT = object()
+
+
+class Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A service that issues tokens: its exact name, its algorithms, where it publishes its keys."""
+
+    name: str
+    iss: str
+    algorithms: tuple[Literal["RS256", "PS384"], ...]
+    keys: str
+    vouches: str
+    writes_jku: bool = False
 
 
 class Clause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,19 +64,31 @@ class Clause(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claim: str
     operator: Operator
     sentence: str
+    broken: Annotated[tuple[Any, ...], msgspec.Meta(min_length=1)]
     expected: Expected | None = None
     source: str = msgspec.field(default="", name="from")
     when: str = ""
     cel: str = ""
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The claim's path, key by key."""
+        return _path(self.claim)
+
 
 class TokenRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds for every token before its claims are looked at."""
 
-    issuer: str
     max_bytes: int
     max_lifetime_s: int
     max_skew_s: int
+
+
+class QuoteRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What Intel's collateral has to say about a TDX platform: only these TCB statuses pass."""
+
+    accepted_statuses: tuple[str, ...]
+    refused_advisories: tuple[str, ...]
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,8 +96,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     version: str
     token: TokenRules
+    quote: QuoteRules
+    issuers: tuple[Issuer, ...] = msgspec.field(name="issuer")
     clauses: tuple[Clause, ...] = msgspec.field(name="clause")
     digest: str = ""
+
+    def issuer(self, name: str) -> Issuer:
+        """The profile of an issuer. Raises KeyError for a name that the policy does not have."""
+        for one in self.issuers:
+            if one.name == name:
+                return one
+        raise KeyError(name)
 
 
 class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,18 +124,15 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     image_digest: str
     instance_id: str
+    instance_name: str
+    zone: str
     hwmodel: str
     gpu: bool
 
-
-class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing that is wrong: which rule, what was found, what had to be there."""
-
-    reason: str
-    field: str
-    got: str
-    expected: str
-    sentence: str
+    @property
+    def tdx(self) -> bool:
+        """Whether Intel TDX was planned."""
+        return self.hwmodel == "GCP_INTEL_TDX"
 
 
 def parse(data: bytes) -> Policy:
@@ -137,8 +174,8 @@ def check(policy: Policy, claims: Claims, allowed: Deployment, run: Run) -> list
         if clause.when and _fact(clause.when, facts) is not True:
             continue
         expected = _expected(clause, facts)
-        got = _claim(claims, clause.claim)
-        if not _holds(clause.operator, got, expected, _parent_absent(claims, clause.claim)):
+        got = _claim(claims, clause.path)
+        if not _holds(clause, got, expected, claims):
             findings.append(
                 Finding(
                     reason=clause.reason,
@@ -153,13 +190,9 @@ def check(policy: Policy, claims: Claims, allowed: Deployment, run: Run) -> list
 
 def to_cel(policy: Policy, settings: Settings) -> str:
     """Write the condition of the workload identity pool's provider (at most 4096 characters)."""
-    facts = {"deployment": deployment(settings)}
-    parts = [
-        clause.cel.replace("{expected}", _cel_literal(_expected(clause, facts)))
-        for clause in policy.clauses
-        if clause.cel
-    ]
-    condition = " && ".join(parts)
+    condition = " && ".join(
+        written for written in (clause_cel(one, settings) for one in policy.clauses) if written
+    )
     if len(condition) > CONDITION_LIMIT_CHARS:
         raise InvalidRequestError(
             "the pool's condition would be too long for Google",
@@ -169,6 +202,14 @@ def to_cel(policy: Policy, settings: Settings) -> str:
             remedy="approve fewer images: remove the digests that no job uses any more",
         )
     return condition
+
+
+def clause_cel(clause: Clause, settings: Settings) -> str:
+    """Write one clause's part of the condition; empty for what the pool cannot know."""
+    if not clause.cel:
+        return ""
+    expected = _expected(clause, {"deployment": deployment(settings)})
+    return clause.cel.replace("{expected}", _cel_literal(expected))
 
 
 def attribute_mapping() -> dict[str, str]:
@@ -184,18 +225,24 @@ def attribute_mapping() -> dict[str, str]:
     }
 
 
-def _claim(claims: Claims, path: str) -> object:
+@lru_cache(maxsize=256)
+def _path(claim: str) -> tuple[str, ...]:
+    return tuple(claim.split("."))
+
+
+def _claim(claims: Claims, path: tuple[str, ...]) -> object:
+    """The value at a path; a last key under a `list[]` gives that key of every entry."""
     value: object = claims
-    for key in path.split("."):
+    for position, key in enumerate(path):
+        if key.endswith("[]"):
+            listed = value.get(key[:-2]) if isinstance(value, Mapping) else None
+            if not isinstance(listed, list):
+                return _ABSENT
+            return [_claim(one, path[position + 1 :]) for one in listed]
         if not isinstance(value, Mapping) or key not in value:
             return _ABSENT
         value = value[key]
     return value
-
-
-def _parent_absent(claims: Claims, path: str) -> bool:
-    parent = path.rpartition(".")[0]
-    return _claim(claims, parent or path) is _ABSENT
 
 
 def _fact(path: str, facts: Mapping[str, msgspec.Struct]) -> object:
@@ -210,29 +257,50 @@ def _expected(clause: Clause, facts: Mapping[str, msgspec.Struct]) -> Expected |
     return value if isinstance(value, tuple) else str(value)
 
 
-def _holds(operator: Operator, got: object, expected: Expected | None, parent_absent: bool) -> bool:
-    match operator:
-        case "equals":
-            return _same(got, expected)
-        case "one_of":
-            return isinstance(expected, tuple) and any(_same(got, one) for one in expected)
-        case "contains":
-            return isinstance(got, list) and any(_same(one, expected) for one in got)
-        case "starts_with":
-            return isinstance(got, str) and isinstance(expected, str) and got.startswith(expected)
-        case "absent_or_equals":
-            return parent_absent or _same(got, expected)
-        case "absent_or_empty":
-            return got is _ABSENT or got is None or got in ({}, [], "")
+def _holds(clause: Clause, got: object, expected: Expected | None, claims: Claims) -> bool:
+    if clause.operator == "absent_or_equals":
+        holder = clause.path[:-1] or clause.path
+        return _claim(claims, holder) is _ABSENT or _same(got, expected)
+    return _OPERATORS[clause.operator](got, expected)
+
+
+def _listed(one: object, expected: Expected | None) -> bool:
+    return isinstance(expected, tuple) and any(_same(one, other) for other in expected)
+
+
+def _from_on(one: object, expected: Expected | None) -> bool:
+    """Whether both are dates of six digits, YYMMDD, as image versions are, and one is not earlier."""
+    if not (isinstance(one, str) and isinstance(expected, str)):
+        return False
+    return len(one) == 6 and one.isascii() and one.isdigit() and one >= expected
 
 
 def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
+def _empty(got: object) -> bool:
+    return got is _ABSENT or got is None or got in ({}, [], "")
+
+
+_OPERATORS: Mapping[Operator, Callable[[object, Expected | None], bool]] = {
+    "equals": _same,
+    "one_of": _listed,
+    "all_one_of": lambda got, want: (
+        isinstance(got, list) and bool(got) and all(_listed(one, want) for one in got)
+    ),
+    "contains": lambda got, want: isinstance(got, list) and any(_same(one, want) for one in got),
+    "starts_with": lambda got, want: isinstance(got, str) and isinstance(want, str) and got.startswith(want),
+    "not_before": lambda got, want: (
+        isinstance(got, list) and bool(got) and all(_from_on(one, want) for one in got)
+    ),
+    "absent_or_empty": lambda got, _: _empty(got),
+}
+
+
 def _shown(value: object) -> str:
     listed = list(value) if isinstance(value, tuple) else value
-    return json.dumps(listed, ensure_ascii=True)[:SHOWN_CHARS]
+    return json.dumps(listed, ensure_ascii=True, default=lambda _: "nothing")[:SHOWN_CHARS]
 
 
 def _cel_literal(value: Expected | None) -> str:

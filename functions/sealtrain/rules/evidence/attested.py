@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
-from sealtrain.rules import policy, records, token
+from sealtrain.rules import records
 from sealtrain.rules.capacity import Attempt, Plan
 from sealtrain.rules.errors import EvidenceError
+from sealtrain.rules.evidence import policy, token
+from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.ledger import Entry, zone_of
 from sealtrain.rules.order import Order
 from sealtrain.rules.shapes import SHAPES
@@ -84,6 +86,8 @@ def expectation(
         run=policy.Run(
             image_digest=order.image_digest,
             instance_id=machine.instance_id,
+            instance_name=machine.name.rpartition("/")[2],
+            zone=machine.zone,
             hwmodel=HWMODELS.get(machine.attempt.technology, ""),
             gpu=machine.gpu,
         ),
@@ -95,7 +99,7 @@ def judge(record: records.TokenRecord, expected: token.Expectation, order_digest
     judgement = token.judge(record.token, expected)
     if record.order_digest == order_digest:
         return judgement
-    finding = policy.Finding(
+    finding = Finding(
         reason="order",
         field="order_digest",
         got=record.order_digest[:100],

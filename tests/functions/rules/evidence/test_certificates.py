@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from sealtrain.rules.certificates import PathError, check_path, load_root
+from sealtrain.rules.evidence.certificates import PathError, check_path, load_root
 
 from tests.functions import authority
 from tests.functions.authority import NOW, certificate, good_path

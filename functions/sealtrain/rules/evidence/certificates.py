@@ -17,6 +17,7 @@ Not handled here: revocation lists and policies of names.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -70,25 +71,50 @@ def trust_root(root: x509.Certificate) -> str:
     return GOOGLE if fingerprint(root) in GOOGLE_ROOTS else SIMULATED
 
 
+@dataclass(frozen=True)
+class Path:
+    """A path that leads to the root whatever the time; `whole` runs from leaf to root."""
+
+    whole: tuple[x509.Certificate, ...]
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The certificate that signs."""
+        return self.whole[0]
+
+    def check_time(self, at: datetime) -> None:
+        """Raise PathError unless every certificate is valid at this time."""
+        for certificate in self.whole:
+            _check_time(certificate, at)
+
+
 def check_path(path: Sequence[x509.Certificate], root: x509.Certificate, at: datetime) -> x509.Certificate:
     """Give the leaf of a path that leads to the root at this time; else raise PathError."""
+    found = checked(path, root)
+    found.check_time(at)
+    return found.leaf
+
+
+def checked(path: Sequence[x509.Certificate], root: x509.Certificate) -> Path:
+    """Check all of a path but its times; else raise PathError."""
     if not 2 <= len(path) <= PATH_LIMIT:
         raise PathError(f"{len(path)} certificates", f"2 to {PATH_LIMIT}: leaf … root")
-    whole = list(path) if path[-1] == root else [*path, root]
+    whole = tuple(path) if path[-1] == root else (*path, root)
     try:
         for depth, certificate in enumerate(whole):
-            _check_time(certificate, at)
             _check_extensions(certificate)
             if depth:
                 _check_authority(certificate, below=depth - 1)
             _check_issued(certificate, whole[min(depth + 1, len(whole) - 1)])
         _check_leaf(whole[0])
+        found = Path(whole)
+        found.check_time(max(one.not_valid_before_utc for one in whole))  # a time when all are valid
     except PathError:
         raise
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # The library reads a certificate piece by piece: what is odd in it shows only when it is asked for.
         raise PathError(f"a certificate that cannot be read ({error})", "RFC 5280") from error
-    return whole[0]
+    return found
 
 
 def _name(certificate: x509.Certificate) -> str:
