@@ -52,6 +52,21 @@ class VerdictRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed: Deployment | None = None
 
 
+class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a log entry raised. `time` is the entry's own; `source` the kept entry, by name and digest.
+
+    `released`: whether the data key had been handed over by then, so that it cannot be taken back.
+    """
+
+    run: str
+    time: str
+    reasons: tuple[Finding, ...]
+    source: str
+    source_sha256: str
+    released: bool
+    policy_version: str
+
+
 class PublishedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One sealed model object as it was found in the models bucket; size in bytes."""
 

@@ -16,7 +16,7 @@ from sealtrain.rules import records
 from sealtrain.rules.capacity import Attempt, Plan
 from sealtrain.rules.errors import EvidenceError
 from sealtrain.rules.evidence import policy, token
-from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.evidence.findings import Finding, Refused
 from sealtrain.rules.ledger import Entry, zone_of
 from sealtrain.rules.order import Order
 from sealtrain.rules.shapes import SHAPES
@@ -107,3 +107,49 @@ def judge(record: records.TokenRecord, expected: token.Expectation, order_digest
         sentence="The evidence was made for this run's order.",
     )
     return msgspec.structs.replace(judgement, met=False, findings=(*judgement.findings, finding))
+
+
+def again(
+    data: bytes,
+    *,
+    first: records.TokenRecord,
+    order: Order,
+    order_digest: str,
+    machine: Machine,
+    allowed: policy.Deployment,
+    root_pem: str,
+    at: datetime,
+    seen: frozenset[str],
+) -> records.VerdictRecord:
+    """Judge a later attestation of a machine: as the first one, with the same key and a new token."""
+    try:
+        record = records.parse(data, records.TokenRecord, "token.json")
+        expected = expectation(
+            order=order,
+            order_digest=order_digest,
+            record=first,  # its key: a later token of another key is not this workload's
+            machine=machine,
+            allowed=allowed,
+            root_pem=root_pem,
+            at=at,
+        )
+        expected = msgspec.structs.replace(expected, seen=seen)
+        judgement = judge(record, expected, order_digest)
+        findings, token_digest, root = judgement.findings, judgement.token_digest, judgement.trust_root
+    except EvidenceError as error:
+        body = error.body
+        refused = Refused("malformed", body.field or "token", body.got or "", body.expected or "")
+        findings, token_digest, root = (refused.finding,), "", token.NOTHING_ATTESTED
+    return records.VerdictRecord(
+        run=order.run,
+        verdict="not_met" if findings else "met",
+        reasons=findings,
+        time=at.isoformat(),
+        order_digest=order_digest,
+        token_digest=token_digest,
+        trust_root=root,
+        policy_version=policy.load().version,
+        policy_digest=policy.load().digest,
+        verifier=token.VERIFIER,
+        allowed=allowed,
+    )
