@@ -29,6 +29,7 @@ AUDIT_LOGS = ("cloudaudit.googleapis.com/activity", "cloudaudit.googleapis.com/d
 ATTESTATION_SERVICE = "confidentialcomputing.googleapis.com"
 KEY_SERVICE = "cloudkms.googleapis.com"
 RESOURCE_LABEL = "compute.googleapis.com/resource_name"
+LAUNCHER_LABEL = "instance_name"
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_*.-]{1,100}")
 _RUN = r"(r[0-9a-f]{12})(?![0-9a-z])"
@@ -95,6 +96,7 @@ def run_of(entry: LogEntry, settings: Settings) -> str | None:
     candidates = [
         entry.proto_payload.get("resourceName"),
         entry.labels.get(RESOURCE_LABEL),
+        entry.labels.get(LAUNCHER_LABEL),
         *(labels.get(name) for name in ("instance_name", "crypto_key_id", "name")),
     ]
     for text in candidates:
@@ -139,18 +141,20 @@ def key_use(entry: LogEntry) -> KeyUse | None:
 def unknown_machine(entry: LogEntry, entries: Iterable[Entry]) -> list[Finding]:
     """Give an alarm if the entry comes from a machine of this run's name that the ledger does not know.
 
-    Between the ledger's intent and its outcome the machine's id is not known yet: no alarm then.
+    While a machine is being made, or waited for in a group, its id is not known yet: no alarm then.
     """
     labels = entry.resource.get("labels", {})
     shown = labels.get("instance_id") if isinstance(labels, dict) else None
     if not isinstance(shown, str):
         return []
-    machines = [one for one in entries if one.kind == "instance"]
-    made = {one.name: str(one.detail.get("id", "")) for one in machines if one.phase == "made"}
+    told = list(entries)
+    machines = [one for one in told if one.kind == "instance"]
+    made = {str(one.detail.get("id", "")) for one in machines if one.phase == "made"}
     pending = {one.name for one in machines} - {one.name for one in machines if one.phase != "intent"}
-    if shown in made.values() or pending:
+    waited_for = not made and any(one.kind in ("group", "request") for one in told)
+    if shown in made or pending or waited_for:
         return []
-    expected = f"one of {sorted(made.values())}" if made else "no machine: none was made for this run"
+    expected = f"one of {sorted(made)}" if made else "no machine: none was made for this run"
     return [_alarm("instance", "resource.labels.instance_id", shown, expected)]
 
 

@@ -209,6 +209,24 @@ def test_entry_of_a_machine_that_is_just_being_made_is_none() -> None:
     assert world.call_raw(record_attestation, launcher(run)).alarm == ""
 
 
+def test_entry_of_a_machine_that_a_group_is_waited_for_is_none() -> None:
+    """A flex-start machine may speak before the step that looks for it has seen it."""
+    world = World()
+    run = world.prepare()
+    world.ledger.intent(run, "request", "projects/demo-project/zones/us-central1-a/x/sealtrain-r")
+    assert world.call_raw(record_attestation, launcher(run)).alarm == ""
+    other = World()
+    assert other.call_raw(record_attestation, launcher(other.prepare())).alarm == "instance"
+
+
+def test_launchers_own_label_names_the_run() -> None:
+    """Confidential Space's launcher labels its entries with the machine's name alone."""
+    world = World()
+    run = world.start()
+    entry = launcher(run) | {"labels": {"instance_name": f"sealtrain-{run}"}}
+    assert world.call_raw(record_attestation, entry).run == run
+
+
 def test_silence_is_an_alarm() -> None:
     """A machine that has run a quarter of an hour without a token closes the key; with one it does not."""
     world = World()
