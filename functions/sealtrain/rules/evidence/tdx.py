@@ -52,6 +52,7 @@ COLLATERAL_FIELDS = frozenset(
         "qe_identity_signature",
     }
 )
+CHAINS = frozenset(name for name in COLLATERAL_FIELDS if name.endswith("_chain"))
 DEBUG_BITS = 0xFF  # the first byte of the attributes: a TD under debug
 
 
@@ -166,6 +167,16 @@ def _pck_path(pem: bytes) -> certificates.Path:
     return certificates.checked(x509.load_pem_x509_certificates(pem), _intel_root())
 
 
+@lru_cache(maxsize=64)
+def _check_chain(name: str, pem: str) -> None:
+    try:
+        found = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError as error:
+        raise Refused("collateral", f"collateral.{name}", error, "certificates in PEM") from error
+    if found[-1] != _intel_root():
+        raise Refused("collateral", f"collateral.{name}", "another last certificate", "Intel's root")
+
+
 @lru_cache(maxsize=1)
 def _intel_root() -> x509.Certificate:
     root = certificates.load_root(ROOT_FILE.read_text())
@@ -191,6 +202,10 @@ def _check_with_collateral(
         report = dcap_qvl.verify(quote, read, int(reference.at.timestamp()))
     except ValueError as error:
         raise _cause(parsed, fields, reference.at, str(error)) from error
+    # The library starts at its own copy of Intel's root and does not look at the copies in the paths.
+    _pck_key(parsed.pck_path, reference.at)
+    for name in sorted(CHAINS):
+        _check_chain(name, fields[name])
     _judge_platform(report.status, report.advisory_ids, reference.policy)
     return {"tcb_status": report.status, "advisories": ",".join(report.advisory_ids)}
 

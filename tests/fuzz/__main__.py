@@ -1,0 +1,86 @@
+"""`python -m tests.fuzz [--inputs N] [--seed S]`: no crash, no hang, no accept; exit 1 otherwise.
+
+Each input is made from its number and the seed alone, so that a failure can be made again by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import random
+import sys
+import time
+import traceback
+from collections import Counter
+
+from tests.fuzz.targets import TARGETS
+
+SLOW_S = 2.0
+HANG_S = 60
+
+
+class Result:
+    """What happened to the inputs of all targets."""
+
+    def __init__(self) -> None:
+        self.inputs: Counter[str] = Counter()
+        self.seconds: Counter[str] = Counter()
+        self.slowest: dict[str, float] = {}
+        self.reasons: dict[str, Counter[str]] = {name: Counter() for name in TARGETS}
+        self.failures: list[str] = []
+
+
+def run(inputs: int, seed: int, told: bool = False) -> Result:
+    """Try so many inputs, each target its share."""
+    result, names = Result(), list(TARGETS)
+    shares = [TARGETS[name][1] for name in names]
+    started = time.monotonic()
+    for number in range(inputs):
+        source = random.Random(f"{seed}/{number}")
+        name = source.choices(names, shares)[0]
+        faulthandler.dump_traceback_later(HANG_S, exit=True)
+        begun = time.perf_counter()
+        try:
+            tried = TARGETS[name][0](source)
+        except Exception:  # whatever it is, it must not come out of a verifier
+            result.failures.append(f"crash: {name}, input {seed}/{number}\n{traceback.format_exc()}")
+            continue
+        took = time.perf_counter() - begun
+        result.inputs[name] += 1
+        result.seconds[name] += took  # type: ignore[assignment]
+        result.slowest[name] = max(took, result.slowest.get(name, 0.0))
+        result.reasons[name][tried.reason] += 1
+        if tried.accepted:
+            result.failures.append(f"accept: {name}, input {seed}/{number}")
+        if took > SLOW_S:
+            result.failures.append(f"slow: {name}, input {seed}/{number}: {took:.1f} s")
+        if told and number % 50_000 == 49_999:
+            print(f"{number + 1} inputs, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    faulthandler.cancel_dump_traceback_later()
+    return result
+
+
+def main() -> int:
+    """Run and print one line per target."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.split("\n")[0])
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    result = run(chosen.inputs, chosen.seed, told=True)
+    for name in TARGETS:
+        count, seconds = result.inputs[name], result.seconds[name]
+        rate = count / seconds if seconds else 0
+        common = ", ".join(f"{reason} {n}" for reason, n in result.reasons[name].most_common(5))
+        slowest = result.slowest.get(name, 0) * 1000
+        print(f"{name:25} {count:>8} inputs  {rate:>6.0f}/s  slowest {slowest:>6.1f} ms  {common}")
+    for failure in result.failures[:20]:
+        print(failure)
+    total = sum(result.inputs.values())
+    print(
+        f"{total} inputs, seed {chosen.seed}: {len(result.failures)} failures (crash, hang, slow or accept)"
+    )
+    return 1 if result.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
