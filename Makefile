@@ -32,6 +32,7 @@ check: $(READY)  ## only formatting and types
 bench: $(READY)  ## the measurements, side by side with a peer or a floor
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/run_overhead.py
+	$(BIN)/python bench/evidence.py
 
 fuzz: $(READY)  ## a million changed inputs over all verifiers of evidence
 	$(BIN)/python -m tests.fuzz --inputs 1000000

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [--inputs N] [--seed S]`: no crash, no hang, no accept; exit 1 otherwise.
+"""`python -m tests.fuzz [--inputs N] [--seed S] [--jobs J]`: no crash, no hang, no accept; exit 1 otherwise.
 
 Each input is made from its number and the seed alone, so that a failure can be made again by itself.
 """
@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import os
 import random
 import sys
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from tests.fuzz.targets import TARGETS
 
 SLOW_S = 2.0
 HANG_S = 60
+CHUNK = 10_000
 
 
 class Result:
@@ -29,13 +33,21 @@ class Result:
         self.reasons: dict[str, Counter[str]] = {name: Counter() for name in TARGETS}
         self.failures: list[str] = []
 
+    def add(self, other: Result) -> None:
+        """Take in what another process did."""
+        self.inputs += other.inputs
+        self.seconds += other.seconds
+        self.failures += other.failures
+        for name, reasons in other.reasons.items():
+            self.reasons[name] += reasons
+            self.slowest[name] = max(self.slowest.get(name, 0.0), other.slowest.get(name, 0.0))
 
-def run(inputs: int, seed: int, told: bool = False) -> Result:
-    """Try so many inputs, each target its share."""
+
+def run(numbers: range, seed: int) -> Result:
+    """Try the inputs with these numbers, each target its share."""
     result, names = Result(), list(TARGETS)
     shares = [TARGETS[name][1] for name in names]
-    started = time.monotonic()
-    for number in range(inputs):
+    for number in numbers:
         source = random.Random(f"{seed}/{number}")
         name = source.choices(names, shares)[0]
         faulthandler.dump_traceback_later(HANG_S, exit=True)
@@ -54,8 +66,6 @@ def run(inputs: int, seed: int, told: bool = False) -> Result:
             result.failures.append(f"accept: {name}, input {seed}/{number}")
         if took > SLOW_S:
             result.failures.append(f"slow: {name}, input {seed}/{number}: {took:.1f} s")
-        if told and number % 50_000 == 49_999:
-            print(f"{number + 1} inputs, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     faulthandler.cancel_dump_traceback_later()
     return result
 
@@ -65,8 +75,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes beside each other")
     chosen = parser.parse_args()
-    result = run(chosen.inputs, chosen.seed, told=True)
+    result, starts = Result(), range(0, chosen.inputs, CHUNK)
+    parts = [range(start, min(start + CHUNK, chosen.inputs)) for start in starts]
+    with ProcessPoolExecutor(chosen.jobs) as pool:
+        for done, part in enumerate(pool.map(partial(run, seed=chosen.seed), parts), 1):
+            result.add(part)
+            if done % 10 == 0:
+                print(f"{done * CHUNK} inputs", file=sys.stderr, flush=True)
     for name in TARGETS:
         count, seconds = result.inputs[name], result.seconds[name]
         rate = count / seconds if seconds else 0

@@ -76,6 +76,7 @@ class Path:
     """A path that leads to the root whatever the time; `whole` runs from leaf to root."""
 
     whole: tuple[x509.Certificate, ...]
+    times: tuple[tuple[datetime, datetime], ...]
 
     @property
     def leaf(self) -> x509.Certificate:
@@ -84,8 +85,12 @@ class Path:
 
     def check_time(self, at: datetime) -> None:
         """Raise PathError unless every certificate is valid at this time."""
-        for certificate in self.whole:
-            _check_time(certificate, at)
+        for certificate, (start, end) in zip(self.whole, self.times, strict=True):
+            if not start <= at <= end:
+                raise PathError(
+                    f"{at.isoformat()} for {_name(certificate)}",
+                    f"a time from {start.isoformat()} to {end.isoformat()}",
+                )
 
 
 def check_path(path: Sequence[x509.Certificate], root: x509.Certificate, at: datetime) -> x509.Certificate:
@@ -107,27 +112,28 @@ def checked(path: Sequence[x509.Certificate], root: x509.Certificate) -> Path:
                 _check_authority(certificate, below=depth - 1)
             _check_issued(certificate, whole[min(depth + 1, len(whole) - 1)])
         _check_leaf(whole[0])
-        found = Path(whole)
-        found.check_time(max(one.not_valid_before_utc for one in whole))  # a time when all are valid
+        times = tuple((one.not_valid_before_utc, one.not_valid_after_utc) for one in whole)
     except PathError:
         raise
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # The library reads a certificate piece by piece: what is odd in it shows only when it is asked for.
         raise PathError(f"a certificate that cannot be read ({error})", "RFC 5280") from error
-    return found
+    return Path(whole, times)
+
+
+def check_links(path: Sequence[x509.Certificate], root: x509.Certificate) -> None:
+    """Check only that each certificate is issued by the next and the last is the root; else PathError."""
+    if not path or path[-1] != root:
+        raise PathError("another last certificate", "the pinned root")
+    for certificate, issuer in zip(path, [*path[1:], root], strict=True):
+        try:
+            _check_issued(certificate, issuer)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise PathError(f"a certificate that cannot be read ({error})", "RFC 5280") from error
 
 
 def _name(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string()[:120]
-
-
-def _check_time(certificate: x509.Certificate, at: datetime) -> None:
-    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if not start <= at <= end:
-        raise PathError(
-            f"{at.isoformat()} for {_name(certificate)}",
-            f"a time from {start.isoformat()} to {end.isoformat()}",
-        )
 
 
 def _check_extensions(certificate: x509.Certificate) -> None:

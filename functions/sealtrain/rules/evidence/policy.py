@@ -29,7 +29,7 @@ from sealtrain.rules.settings import Settings
 POLICY_FILE = Path(__file__).parents[2] / "policy.toml"
 CONDITION_LIMIT_CHARS = 4096  # Google's limit on a provider's attributeCondition
 
-Claims: TypeAlias = Mapping[str, Any]
+Claims: TypeAlias = dict[str, Any]
 Expected: TypeAlias = bool | int | str | tuple[str, ...]
 Operator: TypeAlias = Literal[
     "equals",
@@ -234,14 +234,14 @@ def _claim(claims: Claims, path: tuple[str, ...]) -> object:
     """The value at a path; a last key under a `list[]` gives that key of every entry."""
     value: object = claims
     for position, key in enumerate(path):
+        if not isinstance(value, dict):
+            return _ABSENT
         if key.endswith("[]"):
-            listed = value.get(key[:-2]) if isinstance(value, Mapping) else None
+            listed = value.get(key[:-2])
             if not isinstance(listed, list):
                 return _ABSENT
             return [_claim(one, path[position + 1 :]) for one in listed]
-        if not isinstance(value, Mapping) or key not in value:
-            return _ABSENT
-        value = value[key]
+        value = value.get(key, _ABSENT)
     return value
 
 

@@ -43,12 +43,7 @@ def json_object(data: bytes, field: str) -> dict[str, Any]:
     """Read one JSON object."""
     try:
         text = data.decode()
-        value = json.loads(
-            text,
-            object_pairs_hook=_without_repeats,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        value = _JSON.decode(text)
         if "\\u" in text:  # only an escape can make a lone surrogate out of valid UTF-8
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -74,3 +69,6 @@ def _finite(text: str) -> float:
     if not isfinite(value):
         raise ValueError("a number beyond all bounds")
     return value
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite)

@@ -170,11 +170,11 @@ def _pck_path(pem: bytes) -> certificates.Path:
 @lru_cache(maxsize=64)
 def _check_chain(name: str, pem: str) -> None:
     try:
-        found = x509.load_pem_x509_certificates(pem.encode())
+        certificates.check_links(x509.load_pem_x509_certificates(pem.encode()), _intel_root())
+    except certificates.PathError as error:
+        raise Refused("collateral", f"collateral.{name}", error.got, error.expected) from error
     except ValueError as error:
         raise Refused("collateral", f"collateral.{name}", error, "certificates in PEM") from error
-    if found[-1] != _intel_root():
-        raise Refused("collateral", f"collateral.{name}", "another last certificate", "Intel's root")
 
 
 @lru_cache(maxsize=1)
@@ -190,6 +190,25 @@ def _check_with_collateral(
 ) -> dict[str, str]:
     """Verify quote and collateral by dcap-qvl and judge the TCB status. Raises Refused."""
     strict.bounded(collateral, COLLATERAL_LIMIT_BYTES, "collateral")
+    fields, read = _read(collateral)
+    import dcap_qvl
+
+    try:
+        report = dcap_qvl.verify(quote, read, int(reference.at.timestamp()))
+    except ValueError as error:
+        raise _cause(parsed, fields, reference.at, str(error)) from error
+    # The library starts at its own copy of Intel's root, and takes the revocation list's issuer from the
+    # quote; what else stands in the collateral's paths it does not look at. Here all of it has to be sound.
+    _pck_key(parsed.pck_path, reference.at)
+    for name in sorted(CHAINS):
+        _check_chain(name, fields[name])
+    _judge_platform(report.status, report.advisory_ids, reference.policy)
+    return {"tcb_status": report.status, "advisories": ",".join(report.advisory_ids)}
+
+
+@lru_cache(maxsize=16)
+def _read(collateral: bytes) -> tuple[dict[str, str], Any]:
+    """Read collateral strictly: its fields, and as the library takes it. Many quotes share one."""
     fields = strict.json_object(collateral, "collateral")
     if not set(fields) >= COLLATERAL_FIELDS or not all(isinstance(v, str) for v in fields.values()):
         raise Refused("collateral", "collateral", sorted(fields), sorted(COLLATERAL_FIELDS))
@@ -198,16 +217,17 @@ def _check_with_collateral(
     except ImportError as error:
         raise Refused("verifier_missing", "dcap-qvl", "not installed", "the library dcap-qvl") from error
     try:
-        read = dcap_qvl.QuoteCollateralV3.from_json(collateral.decode())
-        report = dcap_qvl.verify(quote, read, int(reference.at.timestamp()))
+        return fields, dcap_qvl.QuoteCollateralV3.from_json(collateral.decode())
     except ValueError as error:
-        raise _cause(parsed, fields, reference.at, str(error)) from error
-    # The library starts at its own copy of Intel's root and does not look at the copies in the paths.
-    _pck_key(parsed.pck_path, reference.at)
-    for name in sorted(CHAINS):
-        _check_chain(name, fields[name])
-    _judge_platform(report.status, report.advisory_ids, reference.policy)
-    return {"tcb_status": report.status, "advisories": ",".join(report.advisory_ids)}
+        # Its hex is what the library reads first: a list that is not there, or is no hex, comes out here.
+        empty = [name for name in ("root_ca_crl", "pck_crl") if _crl_end(fields[name]) is None]
+        if empty:
+            raise _missing(empty[0]) from error
+        raise Refused("collateral", "collateral", error, "collateral as Intel's service gives it") from error
+
+
+def _missing(name: str) -> Refused:
+    return Refused("collateral_missing", f"collateral.{name}", "unreadable or empty", "readable data")
 
 
 def _judge_platform(status: str, advisories: list[str], policy: Policy) -> None:
@@ -229,7 +249,7 @@ def _cause(parsed: tdx_quote.Quote, fields: Mapping[str, Any], at: datetime, tol
         return refusal
     for name, end in _ends(fields):
         if end is None:
-            return Refused("collateral_missing", f"collateral.{name}", "unreadable or empty", "readable data")
+            return _missing(name)
         if end < at:
             return Refused(
                 "collateral_expired", f"collateral.{name}", end.isoformat(), f"after {at.isoformat()}"

@@ -105,17 +105,17 @@ def judge(token: str, expected: Expectation) -> Judgement:
 
 
 def _trust_root(expected: Expectation) -> str:
-    if expected.keys is not None:
-        return expected.keys.vouched_by
-    return certificates.trust_root(_pinned_root(expected.root_pem))
+    return expected.keys.vouched_by if expected.keys is not None else _pinned(expected.root_pem)[1]
 
 
 @lru_cache(maxsize=8)
-def _pinned_root(pem: str) -> x509.Certificate:
+def _pinned(pem: str) -> tuple[x509.Certificate, str]:
+    """The pinned root and whose word it is."""
     try:
-        return certificates.load_root(pem)
+        root = certificates.load_root(pem)
     except certificates.PathError as error:
         raise Refused("root", "SEALTRAIN_ATTESTATION_ROOT", error.got, error.expected) from error
+    return root, certificates.trust_root(root)
 
 
 def _genuine_claims(token: str, profile: Issuer, expected: Expectation) -> dict[str, Any]:
@@ -162,23 +162,23 @@ def _leaf_key(header: dict[str, Any], expected: Expectation) -> rsa.RSAPublicKey
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise Refused("key", "header.x5c", type(texts).__name__, "a list of certificates")
     try:
-        checked = _checked_path(tuple(texts[:CERTIFICATES_MAX]), expected.root_pem)
+        checked, key = _checked_path(tuple(texts[:CERTIFICATES_MAX]), expected.root_pem)
         checked.check_time(expected.at)
     except certificates.PathError as error:
         raise Refused("path", "header.x5c", error.got, error.expected) from error
     except ValueError as error:
         raise Refused("path", "header.x5c", error, "certificates in DER, base64") from error
-    key = checked.leaf.public_key()
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < KEY_BITS_MIN:
         raise Refused("key", "header.x5c[0]", type(key).__name__, f"an RSA key from {KEY_BITS_MIN} bits on")
     return key
 
 
 @lru_cache(maxsize=64)
-def _checked_path(texts: tuple[str, ...], root_pem: str) -> certificates.Path:
-    """Check all of a path but its times; the issuer shows the same path again and again."""
+def _checked_path(texts: tuple[str, ...], root_pem: str) -> tuple[certificates.Path, object]:
+    """Check all of a path but its times, and give the leaf's key: an issuer shows one path many times."""
     path = [x509.load_der_x509_certificate(strict.base64(text)) for text in texts]
-    return certificates.checked(path, _pinned_root(root_pem))
+    found = certificates.checked(path, _pinned(root_pem)[0])
+    return found, found.leaf.public_key()
 
 
 def _check_addressed(claims: dict[str, Any], profile: Issuer, expected: Expectation) -> None:

@@ -132,5 +132,6 @@ def test_without_the_library_it_could_not_be_checked(monkeypatch: pytest.MonkeyP
     import sys
 
     monkeypatch.setitem(sys.modules, "dcap_qvl", None)
+    tdx._read.cache_clear()
     found = judged()
     assert (found.verdict, reasons(found)) == ("unchecked", {"verifier_missing"})
