@@ -14,14 +14,12 @@ The second list is never empty, as somebody owns the project; it is told, so tha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from sealtrain.rules import names
 from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
 
 from cli.api import Api
-from cli.deploy.services import pool as described_pool
 from cli.doctor.iam import Holder, Policies
 
 DECRYPT = ("cloudkms.cryptoKeyVersions.useToDecrypt",)
@@ -129,25 +127,24 @@ def _impersonators(
 
 def _pool_faults(api: Api, settings: Settings) -> list[str]:
     """What is wrong with the pool: who gets its members' names besides attested machines of ours."""
+    rules, pool = policy.load(), names.pool(settings)
     wanted = {
-        one.name.rpartition("/")[2]: one.body for one in described_pool(settings) if one.kind == "provider"
+        "attributeCondition": policy.to_cel(rules, settings),
+        "attributeMapping": policy.attribute_mapping(),
+        "oidc": {"issuerUri": rules.issuer("google").iss, "allowedAudiences": [names.sts_audience(settings)]},
     }
-    pool = names.pool(settings)
     there = {
         str(one["name"]).rpartition("/")[2]: one
         for one in api.pages("iam", f"/v1/{pool}/providers", "workloadIdentityPoolProviders")
         if one.get("state", "ACTIVE") == "ACTIVE"
     }
-    faults = [f"another provider: {name}" for name in sorted(there.keys() - wanted.keys())]
-    faults += [f"no provider {name}" for name in sorted(wanted.keys() - there.keys())]
-    for name in sorted(wanted.keys() & there.keys()):
-        for part in ("attributeCondition", "attributeMapping"):
-            if there[name].get(part) != wanted[name][part]:
-                faults.append(f"{name}: {part} is not the one of policy version {policy.load().version}")
-        oidc: dict[str, Any] = there[name].get("oidc", {})
-        for part in ("issuerUri", "allowedAudiences"):
-            if oidc.get(part) != wanted[name]["oidc"][part]:
-                faults.append(f"{name}: oidc.{part} is {oidc.get(part)}")
-        if oidc.get("jwksJson"):
-            faults.append(f"{name}: it takes keys of its own (oidc.jwksJson) instead of the issuer's")
-    return faults
+    ours = there.pop(names.POOL_PROVIDER, None)
+    faults = [f"another provider: {name}" for name in sorted(there)]
+    if ours is None:
+        return [*faults, f"no provider {names.POOL_PROVIDER}"]
+    # A provider with key set of its own (oidc.jwksJson) differs in `oidc`, as it has to.
+    return faults + [
+        f"{names.POOL_PROVIDER}: {part} is not that of policy version {rules.version}"
+        for part, value in wanted.items()
+        if ours.get(part) != value
+    ]
