@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,6 +60,18 @@ class Told:
             "not_judged": list(self.unjudged),
             "about": self.about,
         }
+
+
+def together(kind: str, told: Sequence[Told], about: dict[str, str]) -> Told:
+    """Several records as one: every finding once, and the worst verdict."""
+    order = ("not_met", "unchecked", "not_judged", "met")
+    return Told(
+        kind,
+        min((one.verdict for one in told), key=order.index),
+        tuple(dict.fromkeys(finding for one in told for finding in one.findings)),
+        about,
+        tuple(dict.fromkeys(name for one in told for name in one.unjudged)),
+    )
 
 
 def explained(finding: Finding) -> dict[str, str]:

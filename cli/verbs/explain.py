@@ -21,7 +21,7 @@ from sealtrain.rules.evidence.tdx import COLLATERAL_LIMIT_BYTES
 from cli import objects, place, trust
 from cli.api import Api
 from cli.errors import EXIT_NO, CommandError
-from cli.explain import Given, Told, explained
+from cli.explain import Given, Told, explained, together
 from cli.explain import explain as read
 from cli.output import emit, note, plain, say
 
@@ -44,7 +44,7 @@ def explain(
     at: str | None,
     as_json: bool,
 ) -> int:
-    """Print what each piece of evidence shows."""
+    """Print what the evidence shows."""
     file = Path(evidence)
     if names.RUN_ID.fullmatch(evidence) and not file.exists():
         told = _of_run(evidence)
@@ -59,14 +59,13 @@ def explain(
             if collateral
             else None,
         )
-        told = [read(trust.read_file(file, "EVIDENCE", BUNDLE_LIMIT_BYTES), given)]
+        told = read(trust.read_file(file, "EVIDENCE", BUNDLE_LIMIT_BYTES), given)
     if as_json:
-        emit(told[0].as_json() if len(told) == 1 else {"records": [one.as_json() for one in told]})
+        emit(told.as_json())
     else:
-        for one in told:
-            for line in lines(one):
-                say(line)
-    return EXIT_NO if any(one.findings for one in told) else 0
+        for line in lines(told):
+            say(line)
+    return EXIT_NO if told.findings else 0
 
 
 def lines(told: Told) -> list[str]:
@@ -89,7 +88,7 @@ def lines(told: Told) -> list[str]:
     return shown
 
 
-def _of_run(run: str) -> list[Told]:
+def _of_run(run: str) -> Told:
     """The verdict of a run, its later judgements, and its alerts."""
     settings = place.find(os.environ, Path.cwd())
     api, bucket = Api(settings), names.evidence_bucket(settings)
@@ -103,7 +102,9 @@ def _of_run(run: str) -> list[Told]:
             remedy=f"`sealtrain status {run}` tells how far it is",
         )
     given = Given(at=datetime.now(UTC))
-    return [read(objects.read(api, bucket, name) or b"", given) for name in wanted]
+    told = [read(objects.read(api, bucket, name) or b"", given) for name in wanted]
+    short = [name.removeprefix(names.evidence_prefix(run)) for name in wanted]
+    return together("run", told, {"run": run, "records": ", ".join(short)})
 
 
 def _trust(file: Path, chosen: Path | None) -> trust.Trust | None:

@@ -193,3 +193,21 @@ def test_bad_options_are_told(folder: Path) -> None:
     """A time that is none, and a file that is not there."""
     assert asked(folder, "a.b.c", "--at", "soon", code=2)["error"]["field"] == "--at"
     assert asked(folder, "a.b.c", "--keys", "nowhere", code=2)["error"]["field"] == "--keys"
+
+
+def test_a_run_is_explained_from_its_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its id: verdict and alerts of the deployment, every reason once."""
+    from cli.verbs import explain as verb
+
+    world, run = refused_run()
+    world.call_raw(record_attestation, world_entry(run))
+    monkeypatch.setattr(verb.place, "find", lambda *_: world.settings)
+    monkeypatch.setattr(verb, "Api", lambda _: None)
+    monkeypatch.setattr(verb.objects, "listing", lambda _, bucket, prefix: world.storage.list(bucket, prefix))
+    monkeypatch.setattr(verb.objects, "read", lambda _, bucket, name: world.storage.get(bucket, name))
+    result = CliRunner().invoke(app, ["explain", run, "--json"])
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["evidence"], told["verdict"]) == (1, "run", "not_met")
+    assert codes(told) == {"debug", "secboot", "instance"}
+    unknown = CliRunner().invoke(app, ["explain", "r000000000000", "--json"])
+    assert unknown.exit_code == 2

@@ -43,6 +43,8 @@ def _reference(case: Case) -> tdx.Reference:
     if unknown:
         raise BrokenError(f"policy fields that are not understood: {sorted(unknown)}")
     given = case.policy
+    if not given.get("require_not_debug", True):
+        raise BrokenError("a quote of a debug TD is never accepted here")
     values = given.get("mr_td", [])
     return tdx.Reference(
         at=moment(given.get("verification_time")),
@@ -50,7 +52,6 @@ def _reference(case: Case) -> tdx.Reference:
         report_data=bytes.fromhex(given["report_data"]) if "report_data" in given else None,
         mr_td=tuple(bytes.fromhex(one) for one in ([values] if isinstance(values, str) else values)),
         rtmr=tuple(bytes.fromhex(one) for one in given.get("rtmr", [])),
-        debug_allowed=given.get("require_not_debug", True) is False,
         signatures_only="collateral" not in case.files,
     )
 

@@ -64,7 +64,6 @@ class Reference(msgspec.Struct, frozen=True):
     report_data: bytes | None = None
     mr_td: tuple[bytes, ...] = ()
     rtmr: tuple[bytes, ...] = ()
-    debug_allowed: bool = False
     signatures_only: bool = False
 
 
@@ -106,7 +105,7 @@ def _facts(parsed: tdx_quote.Quote) -> dict[str, str]:
 
 def _policy_findings(parsed: tdx_quote.Quote, reference: Reference, platform_known: bool) -> list[Finding]:
     found, wrong = parsed.measurements, []
-    if found.attributes[0] & DEBUG_BITS and not reference.debug_allowed:
+    if found.attributes[0] & DEBUG_BITS:
         wrong.append(_finding("debug", "td_attributes", found.attributes.hex(), "no debug bit"))
     if any(found.seam_signer) or any(found.seam_attributes):
         wrong.append(_finding("tdx_module", "mr_signer_seam", found.seam_signer.hex(), "Intel's own: zeros"))
