@@ -30,6 +30,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: Literal["succeeded", "failed"]
     reason: str = ""
     receipt_digest: str | None = None
+    signature: str = ""
 
 
 class Result(msgspec.Struct, frozen=True):
