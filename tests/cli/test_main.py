@@ -81,9 +81,7 @@ def test_a_bad_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert "SEALTRAIN_ENDPOINT" in shown.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments", [["nothing"], ["submit"], ["submit", "x", "--attempt", "0"], ["fetch"]]
-)
+@pytest.mark.parametrize("arguments", [["nothing"], ["submit"], ["submit", "x", "--attempt", "0"], ["fetch"]])
 def test_wrong_usage_is_exit_2(arguments: list[str]) -> None:
     """Usage errors have the code of input that cannot be used."""
     assert CliRunner().invoke(app, arguments).exit_code == 2

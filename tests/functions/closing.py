@@ -253,7 +253,7 @@ class World(memory.World):
 
     def call_raw(self, module: Any, entry: Any) -> Any:
         """Call record_attestation with an entry's own bytes."""
-        needs = ("storage", "kms", "pubsub", "bigquery", "ledger")
+        needs = ("storage", "kms", "pubsub", "bigquery")
         rooms = {need: getattr(self, need) for need in needs}
         raw = msgspec.Raw(canonical.dumps(entry))
         return module.record_attestation(raw, **rooms, settings=self.settings, clock=self.clock)

@@ -85,9 +85,8 @@ class World:
 
     def ledger(self, run: str, kind: str, phase: str) -> list[dict[str, Any]]:
         """Entries of the ledger of one kind and phase."""
-        blobs = self.evidence.list_blobs(prefix=f"runs/{run}/ledger/{kind}.")
-        entries = [json.loads(b.download_as_bytes()) for b in blobs if b.name.endswith(f".{phase}.json")]
-        return [entry for entry in entries if entry["phase"] == phase]
+        blobs = self.evidence.list_blobs(prefix=f"runs/{run}/ledger/")
+        return [json.loads(b.download_as_bytes()) for b in blobs if b.name.endswith(f".{kind}.{phase}.json")]
 
     def until(self, look: Callable[[], Any], what: str, bound_s: float = BOUND_S) -> Any:
         """Look until there is something to see; a bounded wait that names what it waited for."""

@@ -19,7 +19,6 @@ from sealtrain.rules.settings import Settings
 if TYPE_CHECKING:
     from sealtrain.cloud.bigquery import BigQuery
     from sealtrain.cloud.kms import Kms
-    from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.pubsub import PubSub
     from sealtrain.cloud.storage import Storage
 
@@ -42,7 +41,6 @@ def record_attestation(
     kms: Kms,
     pubsub: PubSub,
     bigquery: BigQuery,
-    ledger: Ledger,  # noqa: ARG001  # the table lists it for what issue 4 adds
     settings: Settings,
     clock: Callable[[], datetime],  # noqa: ARG001  # the entry brings its own time
 ) -> Result:

@@ -22,7 +22,6 @@ from sealtrain.rules.uploads import Claim
 if TYPE_CHECKING:
     from sealtrain.cloud.compute import Compute
     from sealtrain.cloud.kms import Kms
-    from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.pubsub import PubSub
     from sealtrain.cloud.storage import Storage
 
@@ -49,7 +48,6 @@ def sweep(
     kms: Kms,
     compute: Compute,
     pubsub: PubSub,
-    ledger: Ledger,  # noqa: ARG001  # tear_down reads it
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> Result:

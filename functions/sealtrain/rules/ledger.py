@@ -2,7 +2,9 @@
 
 Rules:
 - One entry per resource and phase, write-once; intent stands before every create.
-- An entry repeated must say the same (`gone` apart: the first sighting stands).
+- `refused` says that the platform would not make it; an intent with neither `made` nor `refused` is open:
+  its maker died, or is still at it.
+- An entry repeated must say the same (`refused` and `gone` apart: the first stands).
 - The tree root is RFC 6962's Merkle tree hash over the canonical JSON of the entries, sorted by
   their object names.
 """
@@ -21,7 +23,7 @@ from sealtrain.rules.names import ledger_prefix
 from sealtrain.rules.parsing import parse
 
 Kind = Literal["key", "bucket", "template", "group", "request", "reservation", "instance"]
-Phase = Literal["intent", "made", "gone"]
+Phase = Literal["intent", "made", "refused", "gone"]
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +54,7 @@ def zone_of(name: str) -> str:
 
 def object_name(run: str, kind: str, name: str, phase: str) -> str:
     """Where an entry stands in the evidence bucket."""
-    return f"{ledger_prefix(run)}{kind}.{short_name(name)}.{phase}.json"
+    return f"{ledger_prefix(run)}{short_name(name)}.{kind}.{phase}.json"
 
 
 def entry_object(entry: Entry) -> str:
@@ -75,7 +77,7 @@ def parse_entry(data: bytes) -> Entry:
 
 def check_same(stored: Entry, wanted: Entry) -> None:
     """Raise ConflictError when a repeated entry tells another story than the stored one."""
-    if wanted.phase == "gone":
+    if wanted.phase in {"refused", "gone"}:
         return
     for field in ("name", "detail"):
         if getattr(stored, field) != getattr(wanted, field):
@@ -88,13 +90,11 @@ def check_same(stored: Entry, wanted: Entry) -> None:
             )
 
 
-def standing(entries: Iterable[Entry]) -> list[Entry]:
-    """The last entry (made, else intent) of each resource that is not yet gone."""
-    latest: dict[tuple[str, str], Entry] = {}
-    rank = {"intent": 0, "made": 1, "gone": 2}
-    for entry in sorted(entries, key=lambda e: rank[e.phase]):
-        latest[entry.kind, entry.name] = entry
-    return [e for e in latest.values() if e.phase != "gone"]
+def open_intents(entries: Iterable[Entry]) -> set[tuple[Kind, str]]:
+    """What was intended and has no outcome yet."""
+    found = list(entries)
+    known = {(e.kind, e.name) for e in found if e.phase in {"made", "refused"}}
+    return {(e.kind, e.name) for e in found if e.phase == "intent"} - known
 
 
 def tree_root(entries: Iterable[Entry]) -> str:

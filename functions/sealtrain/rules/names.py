@@ -4,6 +4,7 @@ Rules:
 - Nothing is random: teardown computes the same names without having been told them.
 - D, P, L and R below are deployment, project, region and run id.
 - A function's word carries underscores in Python and hyphens in the cloud.
+- What a record is stands at the end of its name: who may create it is a condition on that ending.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def order(run: str) -> str:
 
 def held(run: str, order_digest: str) -> str:
     """State: the wrapped data key before its release."""
-    return f"runs/{run}/held/{hex_of(order_digest)}.json"
+    return f"runs/{run}/{hex_of(order_digest)}.held.json"
 
 
 def release(run: str) -> str:
@@ -160,7 +161,7 @@ def receipt(run: str) -> str:
 
 def log_entry(run: str, insert_id: str) -> str:
     """Evidence: one log entry as issued."""
-    return f"runs/{run}/logs/{insert_id}.json"
+    return f"runs/{run}/logs/{insert_id}.log.json"
 
 
 def proof(run: str) -> str:

@@ -23,7 +23,6 @@ from sealtrain.rules.settings import Settings
 if TYPE_CHECKING:
     from sealtrain.cloud.bigquery import BigQuery
     from sealtrain.cloud.kms import Kms
-    from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.storage import Storage
 
 LOGS_MAX = 1000
@@ -52,7 +51,6 @@ def close_run(
     storage: Storage,
     kms: Kms,
     bigquery: BigQuery,
-    ledger: Ledger,  # noqa: ARG001  # the entries are gathered as stored, byte for byte
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> Result:

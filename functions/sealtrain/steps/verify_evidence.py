@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SILENCE_S = 900
 """How long a machine may run before it has shown a token (a GPU's driver takes minutes)."""
-SKEW_S = 300
+SKEW = timedelta(minutes=5)
 """How far the clocks of two functions may be apart."""
 
 
@@ -155,16 +155,16 @@ def _objections(
 ) -> tuple[policy.Finding, ...]:
     """Why an acceptance on record does not follow from the run's records; none if it does."""
     shown = storage.find(names.evidence_bucket(settings), names.token(case.run))
-    try:
-        at = datetime.fromisoformat(verdict.time)
-        age_s = seconds_between(case.machine.made, verdict.time)
-        ahead_s = seconds_between(now.isoformat(), verdict.time)
-    except (ValueError, TypeError):
-        return (_finding("verdict", "time", verdict.time, "a time with its zone"),)
     if shown is None:
         return (_finding("verdict", "token", "an acceptance without a token", "a token"),)
-    if age_s < -SKEW_S or ahead_s > SKEW_S:
-        lived = f"from {case.machine.made} to {now.isoformat()}"
+    made = datetime.fromisoformat(case.machine.made)
+    try:
+        at = datetime.fromisoformat(verdict.time)
+        inside = made - SKEW <= at <= now + SKEW
+    except (ValueError, TypeError):
+        inside = False
+    if not inside:
+        lived = f"a time from {case.machine.made} to {now.isoformat()}"
         return (_finding("verdict", "time", verdict.time, lived),)
     again = _judge(case, shown, settings, at)
     if again.verdict != "met":

@@ -30,11 +30,11 @@ def test_entry_is_kept_as_issued_with_a_row_about_it() -> None:
         b'{ "insertId":"a1", "logName":"projects/p/logs/x", "timestamp":"2026-11-22T12:00:00Z",'
         + (f' "protoPayload": {{"resourceName":"projects/p/zones/z/instances/sealtrain-{run}"}} }}').encode()
     )
-    rooms = {n: getattr(world, n) for n in ("storage", "kms", "pubsub", "bigquery", "ledger")}
+    rooms = {n: getattr(world, n) for n in ("storage", "kms", "pubsub", "bigquery")}
     found = record_attestation.record_attestation(
         msgspec.Raw(raw), **rooms, settings=world.settings, clock=world.clock
     )
-    assert world.storage.get(world.evidence, f"runs/{run}/logs/a1.json") == raw
+    assert world.storage.get(world.evidence, f"runs/{run}/logs/a1.log.json") == raw
     [row] = world.bigquery.rows.values()
     assert (row["evidence_object"], row["verdict"], found.alarm) == (found.object, "recorded", "")
     assert row["evidence_sha256"] == canonical.digest(raw)
