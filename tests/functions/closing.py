@@ -8,6 +8,7 @@ workload's part is played here with real keys and real signatures.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
@@ -233,6 +234,12 @@ class World(memory.World):
         signer = authority.ec_signer(key or self.workload_key)
         envelope = dsse.sign(receipt.PAYLOAD_TYPE, canonical.dumps(values), signer, "hint")
         self.storage.put(self.evidence, names.receipt(run), dsse.serialize(envelope))
+
+    def word(self, run: str, state: str, key: Any = None, **changes: Any) -> dict[str, Any]:
+        """The workload's last message, signed by the attested key unless another is given."""
+        said = {"run": run, "state": state, "reason": "", "receipt_digest": None, **changes}
+        signature = authority.ec_signer(key or self.workload_key)(canonical.dumps(said))
+        return {**said, "signature": base64.b64encode(signature).decode()}
 
     def succeed(self) -> str:
         """A run that went well up to its publication."""

@@ -204,6 +204,7 @@ def _contents(statement: Statement, root_pem: str, now: datetime | None) -> Iter
     yield _equal("subjects", _named(statement), statement.subject, _subjects(facts))
     yield _token(facts)
     yield _receipt(facts)
+    yield _completion(facts)
     yield _equal(
         "ledger root", f"{len(facts.entries)} entries", stated.ledger_root, ledger.tree_root(facts.entries)
     )
@@ -254,6 +255,15 @@ def _receipt(facts: Facts) -> Check:
     if facts.receipt is None:
         return Check("receipt", False, facts.problems.get("receipt", "no key to check it with"))
     return Check("receipt", True, "signed by the key beside the token")
+
+
+def _completion(facts: Facts) -> Check:
+    if "completion" not in facts.evidence.records:
+        return Check("completion", True, "none: the workload's last word was not recorded")
+    said = facts.completion
+    if said is None:
+        return Check("completion", False, facts.problems.get("completion", "no key to check it with"))
+    return Check("completion", True, f"{said.state}, signed by the key beside the token")
 
 
 def _teardown(facts: Facts) -> Check:

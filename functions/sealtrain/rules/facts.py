@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sealtrain.rules import attested, canonical, logs, records, token
+from sealtrain.rules import attested, canonical, dsse, logs, records, token
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import Cost, estimate
 from sealtrain.rules.errors import SealtrainError
@@ -113,10 +113,9 @@ class Facts:
 
     @cached_property
     def completion(self) -> records.Completion | None:
-        """What the workload said at its end."""
-        return self._read(
-            "completion", lambda data: records.parse(data, records.Completion, "the completion")
-        )
+        """What the workload said at its end, if the key beside the token signed it."""
+        record = self.token_record
+        return None if record is None else self._read("completion", lambda data: _said(data, record))
 
     @cached_property
     def published(self) -> records.Published | None:
@@ -205,3 +204,9 @@ class Facts:
         except (SealtrainError, ValueError, TypeError) as error:
             self.problems[word] = str(error)[:300]
             return None
+
+
+def _said(data: bytes, by: records.TokenRecord) -> records.Completion:
+    said = records.parse(data, records.Completion, "the completion")
+    dsse.check_signature(said.said(), said.signature, by.public_key_pem, "completion.signature")
+    return said

@@ -147,7 +147,7 @@ def _leaf_key(header: dict[str, Any], root: x509.Certificate, at: datetime) -> r
         key = leaf.public_key()
     except certificates.PathError as error:
         raise _RefusedError("path", "header.x5c", error.got, error.expected) from error
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise _RefusedError("path", "header.x5c", error, "certificates in DER, base64") from error
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < KEY_BITS_MIN:
         raise _RefusedError(
