@@ -23,6 +23,7 @@ from sealtrain.rules.claims import Claim, evaluate
 from sealtrain.rules.cost import Cost
 from sealtrain.rules.errors import EvidenceError, SealtrainError
 from sealtrain.rules.facts import Evidence, Facts
+from sealtrain.rules.outcome import objection
 from sealtrain.rules.parsing import convert
 from sealtrain.rules.token import NOTHING_ATTESTED
 
@@ -213,6 +214,8 @@ def _contents(statement: Statement, root_pem: str, now: datetime | None) -> Iter
     claims = evaluate(facts)
     met = sum(claim.verdict == "met" for claim in claims)
     yield _equal("claims", f"{met} of {len(claims)} met, computed anew", stated.claims, claims)
+    objected = objection(stated.outcome, stated.evidence, claims)
+    yield Check("outcome", not objected, objected or f"{stated.outcome}, as the records show")
     if now is not None:
         fresh = datetime.fromisoformat(stated.closed_at) <= now + SKEW
         yield Check("time", fresh, f"closed {stated.closed_at}, checked {now.isoformat()}")

@@ -53,7 +53,10 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All records of a run, and what the deployment allowed."""
+    """All records of a run, and what the deployment allowed.
+
+    `logs_left_out` is how many collected log entries are not among `logs`.
+    """
 
     run: str
     deployment: Deployment
@@ -62,6 +65,7 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: dict[str, Record]
     ledger: tuple[Record, ...]
     logs: tuple[Record, ...]
+    logs_left_out: int = 0
 
 
 class Facts:

@@ -114,9 +114,18 @@ def build(statement: Statement, root_pem: str, bundle_sha256: str) -> Report:
         policy_version=stated.policy_version,
         policy_digest=stated.policy_digest,
         clauses=_clauses(facts),
-        not_checked=NOT_CHECKED,
+        not_checked=(*NOT_CHECKED, *_left_out(facts)),
         bundle_sha256=bundle_sha256,
         signed_by=f"{stated.signer.key_version} ({stated.signer.keyid})",
+    )
+
+
+def _left_out(facts: Facts) -> tuple[str, ...]:
+    count = facts.evidence.logs_left_out
+    return (
+        (f"{count} log entries: they did not fit into the bundle, and stay with its records.",)
+        if count
+        else ()
     )
 
 

@@ -10,13 +10,15 @@ import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sealtrain.rules import bundle, canonical, dsse, names, policy, records, report, tables
+from sealtrain.rules.claims import evaluate
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError
-from sealtrain.rules.facts import Evidence, Record
+from sealtrain.rules.facts import Evidence, Facts, Record
 from sealtrain.rules.outcome import outcome_of
 from sealtrain.rules.settings import Settings
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from sealtrain.cloud.storage import Storage
 
 LOGS_MAX = 1000
-"""How many log entries go into a bundle; all of them stay in the evidence bucket."""
+LOGS_MAX_BYTES = 8 << 20
+"""What goes of the log entries into a bundle. All of them stay in the evidence bucket."""
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,7 +87,8 @@ def close_run(
 def _sign(request: Request, storage: Storage, kms: Kms, settings: Settings, now: str) -> bytes:
     evidence = _gather(request.run, storage, settings)
     refused = storage.stat(names.inbox_bucket(settings), names.refusal(request.run)) is not None
-    outcome, reason = outcome_of(evidence, request.failure, refused)
+    claims = evaluate(Facts(evidence, settings.attestation_root))
+    outcome, reason = outcome_of(evidence, claims, request.failure, refused)
     versions = [v for v in kms.list_versions(names.bundle_key(settings)) if v.state == "ENABLED"]
     if not versions:
         raise NotReadyError(
@@ -125,7 +129,10 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         "proof": (evidence, names.proof(run)),
     }
     found = {word: _record(storage, bucket, name) for word, (bucket, name) in places.items()}
-    logs = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")[:LOGS_MAX]
+    collected = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")
+    total = accumulate(one.size for one in collected)
+    fitting = [one for one, size in zip(collected, total, strict=True) if size <= LOGS_MAX_BYTES]
+    logs = _all(_record(storage, evidence, one.name) for one in fitting[:LOGS_MAX])
     ledger = storage.list(evidence, names.ledger_prefix(run))
     return Evidence(
         run=run,
@@ -134,7 +141,8 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         key_pool=names.pool(settings),
         records={word: one for word, one in found.items() if one is not None},
         ledger=_all(_record(storage, evidence, one.name) for one in ledger),
-        logs=_all(_record(storage, evidence, one.name) for one in logs),
+        logs=logs,
+        logs_left_out=len(collected) - len(logs),
     )
 
 

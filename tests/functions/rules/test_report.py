@@ -7,7 +7,8 @@ import markupsafe
 import msgspec
 import pytest
 from sealtrain.rules import bundle, certificates, cost, names, outcome, proof, report, tables
-from sealtrain.rules.facts import Evidence
+from sealtrain.rules.claims import evaluate
+from sealtrain.rules.facts import Evidence, Facts
 from sealtrain.rules.ledger import Entry
 
 from tests.functions import authority
@@ -149,7 +150,23 @@ def test_outcome(failure: dict[str, str] | None, asked: str, told: bool, wanted:
     evidence: Evidence = msgspec.structs.replace(
         good_evidence(), records={**good_evidence().records, "teardown": record}
     )
-    assert outcome.outcome_of(evidence, failure, told)[0] == wanted
+    claims = evaluate(Facts(evidence, authority.root_pem()))
+    found, reason = outcome.outcome_of(evidence, claims, failure, told)
+    assert found == wanted
+    assert outcome.objection(found, evidence, claims) == ""
+    assert bool(reason) == (wanted != "succeeded")
+
+
+@pytest.mark.parametrize("verdict", ["not_met", "no_evidence"])
+@pytest.mark.parametrize("claim", sorted(outcome.MET_IN_SUCCESS))
+def test_success_is_not_said_without_its_claims(claim: str, verdict: str) -> None:
+    """A run whose workflow went well and whose records do not show it has failed, by the claim's name."""
+    claims = [
+        msgspec.structs.replace(one, verdict=verdict) if one.id == claim else one
+        for one in evaluate(Facts(good_evidence(), authority.root_pem()))
+    ]
+    found, reason = outcome.outcome_of(good_evidence(), claims, None, False)
+    assert (found, claim in reason) == ("failed", True)
 
 
 def test_rows_fit_their_tables() -> None:
