@@ -20,7 +20,7 @@ from sealtrain.cloud.state import State
 from sealtrain.rules import canonical, dsse, names, receipt, records
 from sealtrain.rules.errors import NotFoundError
 from sealtrain.rules.ledger import zone_of
-from sealtrain.rules.resources import BucketInfo, KeyVersion, Operation, Resource
+from sealtrain.rules.resources import BucketInfo, Execution, KeyVersion, Operation, Resource
 from sealtrain.steps import publish_model, start_vm, submit_job, verify_evidence
 
 from tests.functions import authority, memory
@@ -108,12 +108,18 @@ class Compute(memory.MemoryCompute):
 
 
 class Executions(memory.MemoryExecutions):
-    """Remembers which callbacks were posted; `deaf` ones do not exist any more."""
+    """Remembers which callbacks were posted; `deaf` ones are gone. `state` None: there is no execution."""
 
     def __init__(self) -> None:
         super().__init__()
         self.posted: list[tuple[str, Any]] = []
         self.deaf = False
+        self.state: str | None = "ACTIVE"
+
+    def get(self, name: str) -> Execution:
+        if self.state is None:
+            raise NotFoundError("no such execution", field=name)
+        return Execution(name=name, state=self.state)
 
     def post_callback(self, url: str, body: Any) -> None:
         if self.deaf:
