@@ -68,7 +68,7 @@ def running(stand_in: StandIn, deployed: Deployed) -> Running:
         state=str(stand_in.state),
         endpoint=ready.endpoint,
         front=ready.front,
-        console=f"{ready.endpoint}/_control/inventory",
+        console=f"{ready.endpoint}/_control/console",
         settings=environment(deployed.settings),
     )
 
