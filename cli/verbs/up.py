@@ -96,6 +96,7 @@ def _announce(record: Running, deployed: Deployed, as_json: bool) -> None:
                 "region": settings.region,
                 "front": record.front,
                 "console": record.console,
+                "trainers": deployed.trainers,
                 "exports": exports(record),
             }
         )

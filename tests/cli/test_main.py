@@ -36,6 +36,8 @@ def test_every_verb_explains_itself(verb: str) -> None:
     shown = CliRunner().invoke(app, [verb, "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
+    assert f"Example: sealtrain {verb}" in shown.output
+    assert "--json" in shown.output
 
 
 @pytest.mark.parametrize("arguments", [["runs"], ["status", "r0123456789ab"], ["logs", "r0123456789ab"]])
@@ -81,9 +83,7 @@ def test_a_bad_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert "SEALTRAIN_ENDPOINT" in shown.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments", [["nothing"], ["submit"], ["submit", "x", "--attempt", "0"], ["fetch"]]
-)
+@pytest.mark.parametrize("arguments", [["nothing"], ["submit"], ["submit", "x", "--attempt", "0"], ["fetch"]])
 def test_wrong_usage_is_exit_2(arguments: list[str]) -> None:
     """Usage errors have the code of input that cannot be used."""
     assert CliRunner().invoke(app, arguments).exit_code == 2
