@@ -2,22 +2,27 @@
 
 - With a local endpoint: no credentials; the stand-in takes the caller for the person at the keyboard.
 - Without: application default credentials.
+- A path is one of an API: it starts with one slash, has no `.` or `..` segment, no query and no control
+  character, so that a name that came from outside cannot lead to another method or host.
 - 429 and 5xx are tried again, a few times and only where repeating is harmless (GET, or the caller says so).
 """
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, cast
+from urllib.parse import unquote
 
 import requests
 from sealtrain.rules.settings import Settings
 
-from cli.errors import CloudError, PlaceError
+from cli.errors import CloudError, CommandError, PlaceError
 
 Json = dict[str, Any]
 
 TIMEOUT_S = 60.0
+_PATH = re.compile(r"/[\w.~%!$&'()*+,;=:@/-]+", re.ASCII)
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 
 
@@ -82,7 +87,7 @@ class Api:
         stream: bool = False,
     ) -> requests.Response:
         """One request, tried again where that is harmless; the raw answer, whatever its status."""
-        url = (self.endpoint or f"https://{service}.googleapis.com") + path
+        url = (self.endpoint or f"https://{service}.googleapis.com") + _checked(path)
         for pause_s in (*_PAUSES_S, None) if again else (None,):
             try:
                 answer = self._session.request(
@@ -116,6 +121,20 @@ class Api:
             got=type(error).__name__,
             remedy="check the network, then `gcloud auth application-default login`",
         )
+
+
+def _checked(path: str) -> str:
+    """The path, if it is a plain one. Raises CommandError."""
+    segments = path.split("/")[1:]
+    dots = any(unquote(segment) in (".", "..") for segment in segments)
+    if not _PATH.fullmatch(path) or dots or "" in segments:
+        raise CommandError(
+            "a name cannot be used in a request",
+            field="path",
+            got=f"{path!a}",
+            expected="a resource name without .., ?, # or control characters",
+        )
+    return path
 
 
 def _session(settings: Settings) -> requests.Session:

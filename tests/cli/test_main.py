@@ -36,6 +36,8 @@ def test_every_verb_explains_itself(verb: str) -> None:
     shown = CliRunner().invoke(app, [verb, "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
+    assert f"Example: sealtrain {verb}" in shown.output
+    assert "--json" in shown.output
 
 
 @pytest.mark.parametrize("arguments", [["runs"], ["status", "r0123456789ab"], ["logs", "r0123456789ab"]])

@@ -155,8 +155,7 @@ class _Pass:
         if kind == "key":
             if self._kms.get_key(name) is None:
                 return "absent"
-            versions = self._kms.list_versions(name)
-            return proof.KEY_GONE if all(v.state in proof.DESTROYED for v in versions) else None
+            return proof.key_gone(self._kms.list_versions(name))
         if kind == "bucket":
             return "absent" if self._storage.get_bucket(name) is None else None
         return "absent" if self._compute.get(kind, name) is None else None
