@@ -43,14 +43,23 @@ def outcome_of(
         if missing:
             return "failed", f"not_shown: the run's records do not show success: no {', '.join(missing)}"
         return "succeeded", ""
-    code, message = str(failure.get("code", "unknown")), str(failure.get("message", ""))
-    reason = f"{code}: {message}" if message else code
+    code, reason = str(failure.get("code", "unknown")), _reason(failure)
     asked = _text(evidence, "teardown", "reason")
     if asked and asked != RUN_ENDED:
         return "torn_down", f"{asked} ({reason})"
     if owner_was_told or code in REFUSALS or _text(evidence, "verdict", "verdict") == "not_met":
         return "refused", reason
     return "failed", reason
+
+
+def _reason(failure: Mapping[str, Any]) -> str:
+    """Code, message, and the details that an owner needs to act; a job's own words stand for themselves."""
+    code, message = str(failure.get("code", "unknown")), str(failure.get("message", ""))
+    if not message:
+        return code
+    told = [("field", "field"), ("got", "got"), ("expected", "expected"), ("do", "remedy")]
+    details = "; ".join(f"{word} {failure[key]}" for word, key in told if failure.get(key))
+    return (message if code == "FAILED" else f"{code}: {message}") + (f" ({details})" if details else "")
 
 
 def _text(evidence: Evidence, word: str, field: str) -> str:

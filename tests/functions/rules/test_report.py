@@ -119,6 +119,24 @@ def test_a_root_of_google_is_named_only_for_a_met_token(monkeypatch: pytest.Monk
         assert stated.predicate.trust_root.name == name
 
 
+def test_a_reason_keeps_what_the_owner_needs_to_act() -> None:
+    """The run's reason holds field, got, expected and remedy of the step's error, or the job's own words."""
+    evidence = msgspec.structs.replace(good_evidence(), records={})
+    failure = {
+        "code": "dataset_not_pinned",
+        "message": "no",
+        "field": "dataset",
+        "got": "sha256:1",
+        "expected": "sha256:2",
+        "remedy": "correct it",
+        "status": 422,
+    }
+    told = "dataset_not_pinned: no (field dataset; got sha256:1; expected sha256:2; do correct it)"
+    assert outcome.outcome_of(evidence, failure, False) == ("refused", told)
+    job = {"code": "FAILED", "message": "trainer_disk: full"}
+    assert outcome.outcome_of(evidence, job, False) == ("failed", "trainer_disk: full")
+
+
 def entry(kind: str, phase: str, time: str, **detail: str) -> Entry:
     return Entry("r0", kind, f"projects/p/zones/z/{kind}s/x", phase, time, "test", detail)  # type: ignore[arg-type]
 
