@@ -31,7 +31,7 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self.endpoint = settings.endpoint
-        self._session = _session(settings)
+        self._session, self._sign_in_failed = _session(settings)
 
     def get(self, service: str, path: str, **params: Any) -> Json:
         """GET. Raises CloudError with the status the API gave."""
@@ -100,6 +100,8 @@ class Api:
                     timeout=TIMEOUT_S,
                     stream=stream,
                 )
+            except self._sign_in_failed as error:
+                raise no_credentials(f"{type(error).__name__}: {error}") from error
             except requests.RequestException as error:
                 if pause_s is None:
                     raise self._unreachable(service, error) from error
@@ -137,27 +139,31 @@ def _checked(path: str) -> str:
     return path
 
 
-def _session(settings: Settings) -> requests.Session:
+def _session(settings: Settings) -> tuple[requests.Session, tuple[type[Exception], ...]]:
+    """The session, and the errors by which it says that signing in failed."""
     if settings.endpoint:
         session = requests.Session()
         session.trust_env = False  # a proxy or .netrc has no say on the loopback
-        return session
+        return session, ()
     import google.auth
-    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
     from google.auth.transport.requests import AuthorizedSession
 
     try:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
     except DefaultCredentialsError as error:
         raise no_credentials() from error
-    return cast(requests.Session, AuthorizedSession(credentials))  # type: ignore[no-untyped-call]
+    return cast(requests.Session, AuthorizedSession(credentials)), (GoogleAuthError,)  # type: ignore[no-untyped-call]
 
 
-def no_credentials() -> PlaceError:
-    """The error for a machine that nobody has signed in on."""
+def no_credentials(got: str | None = None) -> PlaceError:
+    """The error for a machine that nobody has signed in on, or where that has run out (`got` says how)."""
     return PlaceError(
-        "no Google credentials on this machine",
+        "Google does not accept the credentials of this machine"
+        if got
+        else "no Google credentials on this machine",
         code="no_credentials",
+        got=got,
         remedy="run `gcloud auth application-default login`, or start the stand-in with `sealtrain up`",
     )
 

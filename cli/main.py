@@ -146,11 +146,7 @@ def _run(verb: Callable[[], int], as_json: bool) -> None:
     try:
         code = verb()
     except SealtrainError as error:
-        if as_json:
-            emit(errors.as_json(error))
-        for line in errors.as_lines(error):
-            note(line)
-        code = errors.exit_code(error)
+        code = _failed(error, as_json)
     except KeyboardInterrupt:
         note("sealtrain: interrupted")
         code = errors.EXIT_INTERRUPTED
@@ -158,7 +154,18 @@ def _run(verb: Callable[[], int], as_json: bool) -> None:
         # The reader of our output has gone; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        code = _failed(errors.of_system(error), as_json)
     raise typer.Exit(code)
+
+
+def _failed(error: SealtrainError, as_json: bool) -> int:
+    """Say an error; its exit code."""
+    if as_json:
+        emit(errors.as_json(error))
+    for line in errors.as_lines(error):
+        note(line)
+    return errors.exit_code(error)
 
 
 def main() -> None:

@@ -107,7 +107,8 @@ def lines(summary: Summary) -> list[str]:
     for shortcoming in summary.shortcomings:
         shown.append(f"DOES NOT HOLD {shortcoming}")
     if not summary.shortcomings:
-        shown.append(f"next          open {summary.folder}/report.html; `sealtrain up` for data of your own")
+        shown.append(f"next          look at {summary.folder}/report.html")
+        shown.append("              .venv/bin/sealtrain up    # then submit data of your own")
     return [plain(line) for line in shown]
 
 

@@ -101,13 +101,14 @@ def _same(api: Api, inbox: str, name: str, file: Path) -> objects.Object | None:
 def _put(bucket: Any, files: Sequence[tuple[str, Path]]) -> list[str]:
     """Upload in this order; the new objects' generations."""
     from google.api_core.exceptions import GoogleAPIError
+    from requests import RequestException
 
     generations = []
     for name, file in files:
         blob = bucket.blob(name)
         try:
             blob.upload_from_filename(str(file), checksum="crc32c")
-        except GoogleAPIError as error:
+        except (GoogleAPIError, RequestException) as error:
             code = int(getattr(error, "code", None) or 500)
             raise CloudError(f"{file} cannot be uploaded: {error}", status=code) from error
         generations.append(str(blob.generation))

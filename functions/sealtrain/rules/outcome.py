@@ -54,8 +54,7 @@ def outcome_of(
     if failure is None:
         objected = objection("succeeded", evidence, claims)
         return ("failed", f"not_shown: {objected}") if objected else ("succeeded", "")
-    code, message = str(failure.get("code", "unknown")), str(failure.get("message", ""))
-    reason = f"{code}: {message}" if message else code
+    code, reason = str(failure.get("code", "unknown")), _reason(failure)
     if owner_was_told:
         return "refused", reason
     if asked := _asked(evidence):
@@ -88,6 +87,16 @@ def _asked(evidence: Evidence) -> str:
     """Why somebody asked for the end before the workflow did; empty if nobody did."""
     asked = _text(evidence, "teardown", "reason")
     return "" if asked == RUN_ENDED else asked
+
+
+def _reason(failure: Mapping[str, Any]) -> str:
+    """Code, message, and the details that an owner needs to act; a job's own words stand for themselves."""
+    code, message = str(failure.get("code", "unknown")), str(failure.get("message", ""))
+    if not message:
+        return code
+    told = [("field", "field"), ("got", "got"), ("expected", "expected"), ("do", "remedy")]
+    details = "; ".join(f"{word} {failure[key]}" for word, key in told if failure.get(key))
+    return (message if code == "FAILED" else f"{code}: {message}") + (f" ({details})" if details else "")
 
 
 def _text(evidence: Evidence, word: str, field: str) -> str:

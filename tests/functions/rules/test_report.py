@@ -119,6 +119,24 @@ def test_a_root_of_google_is_named_only_for_a_met_token(monkeypatch: pytest.Monk
         assert stated.predicate.trust_root.name == name
 
 
+def test_a_reason_keeps_what_the_owner_needs_to_act() -> None:
+    """The run's reason holds field, got, expected and remedy of the step's error, or the job's own words."""
+    evidence = msgspec.structs.replace(good_evidence(), records={})
+    failure = {
+        "code": "dataset_not_pinned",
+        "message": "no",
+        "field": "dataset",
+        "got": "sha256:1",
+        "expected": "sha256:2",
+        "remedy": "correct it",
+        "status": 422,
+    }
+    told = "dataset_not_pinned: no (field dataset; got sha256:1; expected sha256:2; do correct it)"
+    assert outcome.outcome_of(evidence, [], failure, False) == ("refused", told)
+    job = {"code": "FAILED", "message": "trainer_disk: full"}
+    assert outcome.outcome_of(evidence, [], job, False) == ("failed", "trainer_disk: full")
+
+
 def entry(kind: str, phase: str, time: str, **detail: str) -> Entry:
     return Entry("r0", kind, f"projects/p/zones/z/{kind}s/x", phase, time, "test", detail)  # type: ignore[arg-type]
 
@@ -201,11 +219,11 @@ def test_outcome(failure: dict[str, str] | None, asked: str, told: bool, wanted:
 @pytest.mark.parametrize("claim", sorted(outcome.MET_IN_SUCCESS))
 def test_success_is_not_said_without_its_claims(claim: str, verdict: str) -> None:
     """A run whose workflow went well and whose records do not show it has failed, by the claim's name."""
-    claims = [
+    judged = [
         msgspec.structs.replace(one, verdict=verdict) if one.id == claim else one
         for one in claims.evaluate(Facts(good_evidence(), authority.root_pem()))
     ]
-    found, reason = outcome.outcome_of(good_evidence(), claims, None, False)
+    found, reason = outcome.outcome_of(good_evidence(), judged, None, False)
     assert (found, claim in reason) == ("failed", True)
 
 
