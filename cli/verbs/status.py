@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from sealtrain.rules import names, proof
-from sealtrain.rules.ledger import parse_entry
+from sealtrain.rules.ledger import is_entry, parse_entry
 from sealtrain.rules.settings import Settings
 
 from cli import objects, place, run_records
@@ -43,8 +43,9 @@ def status(run: str, as_json: bool) -> int:
 def resources(api: Api, settings: Settings, run: str) -> list[dict[str, str]]:
     """The run's resources by its ledger: kind, name, when made, when seen absent."""
     bucket = names.evidence_bucket(settings)
-    records = objects.listing(api, bucket, names.ledger_prefix(run))
-    entries = [parse_entry(objects.read(api, bucket, record.name) or b"") for record in records]
+    listed = objects.listing(api, bucket, names.ledger_prefix(run))
+    stored = [record.name for record in listed if is_entry(record.name)]
+    entries = [parse_entry(objects.read(api, bucket, name) or b"", name) for name in stored]
     return [
         {"kind": r.kind, "name": r.name, "created": r.created, "seen_absent": r.seen_absent}
         for r in proof.lifetimes(entries)
