@@ -43,6 +43,7 @@ class Ledger:
 
         Raises JobFailedError once a teardown was asked for: nothing is made then.
         """
+        self._state.must_go_on(run)  # an intent that nobody follows up would be waited for
         self.intent(run, kind, name, detail)
         self._state.must_go_on(run)
         try:
