@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 from sealtrain.rules import names, proof
-from sealtrain.rules.ledger import parse_entry
+from sealtrain.rules.ledger import is_entry, parse_entry
 from sealtrain.rules.settings import Settings
 
 from cli import objects, place, run_records
@@ -54,6 +54,7 @@ def _time(text: str) -> str:
 def resources(api: Api, settings: Settings, run: str) -> list[dict[str, str]]:
     """The run's resources by its ledger, as `proof.Lifetime` has them."""
     bucket = names.evidence_bucket(settings)
-    records = objects.listing(api, bucket, names.ledger_prefix(run))
-    entries = [parse_entry(objects.read(api, bucket, record.name) or b"") for record in records]
+    listed = objects.listing(api, bucket, names.ledger_prefix(run))
+    stored = [record.name for record in listed if is_entry(record.name)]
+    entries = [parse_entry(objects.read(api, bucket, name) or b"", name) for name in stored]
     return [msgspec.to_builtins(one) for one in proof.lifetimes(entries)]

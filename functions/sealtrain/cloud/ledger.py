@@ -17,7 +17,7 @@ from sealtrain.cloud.storage import Storage
 from sealtrain.rules import names
 from sealtrain.rules.canonical import dumps
 from sealtrain.rules.errors import NOTHING_MADE, AlreadyExistsError
-from sealtrain.rules.ledger import Entry, Kind, Phase, check_same, entry_object, parse_entry
+from sealtrain.rules.ledger import Entry, Kind, Phase, check_same, entry_object, is_entry, parse_entry
 from sealtrain.rules.settings import Settings
 
 
@@ -43,6 +43,7 @@ class Ledger:
 
         Raises JobFailedError once a teardown was asked for: nothing is made then.
         """
+        self._state.must_go_on(run)  # an intent that nobody follows up would be waited for
         self.intent(run, kind, name, detail)
         self._state.must_go_on(run)
         try:
@@ -68,7 +69,7 @@ class Ledger:
     def entries(self, run: str) -> list[Entry]:
         """Every entry of the run, by object name."""
         found = self._storage.list(self._bucket, names.ledger_prefix(run))
-        return [parse_entry(self._storage.get(self._bucket, each.name)) for each in found]
+        return [self._read(each.name) for each in found if is_entry(each.name)]
 
     def _keep(self, run: str, kind: Kind, name: str, phase: Phase, detail: Mapping[str, Any] | None) -> Entry:
         """Write the entry, or compare with the one that stands; give what stands."""
@@ -84,7 +85,10 @@ class Ledger:
         try:
             self._storage.create(self._bucket, entry_object(entry), dumps(entry))
         except AlreadyExistsError:
-            stored = parse_entry(self._storage.get(self._bucket, entry_object(entry)))
+            stored = self._read(entry_object(entry))
             check_same(stored, entry)
             return stored
         return entry
+
+    def _read(self, name: str) -> Entry:
+        return parse_entry(self._storage.get(self._bucket, name), name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sealtrain.rules import names, proof
-from sealtrain.rules.errors import NotFoundError, SealtrainError
+from sealtrain.rules.errors import InvalidRequestError, NotFoundError, SealtrainError
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.settings import Settings
@@ -67,11 +67,8 @@ def sweep(
     standing = set(_standing(storage, kms, compute, settings))
     asked: list[str] = []
     for run in sorted(standing | claimed - closed):
-        end: _End | None
         if run in closed:
-            end = _End("something stands that the closed run made", orphan=False)
-        elif run not in claimed:
-            end = _End("something stands under the name of a run that nobody claimed", orphan=False)
+            end: _End | None = _End("something stands that the closed run made", orphan=False)
         else:
             end = _end(run, storage, executions, settings, clock())
         if end is not None:
@@ -83,7 +80,7 @@ def sweep(
 def _tear_down(run: str, end: _End, executions: Executions, settings: Settings) -> None:
     argument: dict[str, Any] = {"run": run, "reason": f"swept: {end.reason}"}
     if end.orphan:
-        argument["failure"] = {"code": "workflow_ended", "message": end.reason}
+        argument["failure"] = {"code": "workflow_ended"}
     executions.start(names.workflow(settings, names.WORKFLOW_TEAR_DOWN), argument)
 
 
@@ -116,11 +113,13 @@ def _run_ids(text: str) -> Iterator[str]:
 def _end(
     run: str, storage: Storage, executions: Executions, settings: Settings, now: datetime
 ) -> _End | None:
-    """Why a claimed run that is not closed has to end; None while its workflow is at it, and in time."""
+    """Why a run that is not closed has to end; None while its workflow is at it, and in time."""
     state = names.state_bucket(settings)
-    job = storage.find(state, names.job(run))
+    claimed, job = storage.find(state, names.claim(run)), storage.find(state, names.job(run))
+    if claimed is None:
+        return _End("something stands under the name of a run that nobody claimed", orphan=False)
     try:
-        claim = parse(storage.get(state, names.claim(run)), Claim, "the claim")
+        claim = parse(claimed, Claim, "the claim")
         ends = datetime.fromisoformat(claim.claimed_at) + UNADMITTED
         if job is not None:
             ends = datetime.fromtimestamp(parse(job, FrozenJob, "the job").expires, UTC)
@@ -140,6 +139,6 @@ def _ended(execution: str, executions: Executions, settings: Settings) -> str:
     name = f"{names.workflow(settings, names.WORKFLOW_TRAIN)}/executions/{execution}"
     try:
         found = executions.get(name).state
-    except NotFoundError:
+    except (NotFoundError, InvalidRequestError):
         return "there is no such execution"
     return "" if found in GOING_ON else found

@@ -9,7 +9,7 @@ Rules enforced here:
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import msgspec
@@ -142,7 +142,10 @@ class Facts:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """The ledger's entries."""
-        found = [self._parsed("ledger", one, parse_entry) for one in self.evidence.ledger]
+        found = [
+            self._parsed("ledger", one, partial(parse_entry, object_name=one.name))
+            for one in self.evidence.ledger
+        ]
         return tuple(entry for entry in found if entry and entry.run == self.evidence.run)
 
     @cached_property

@@ -4,6 +4,7 @@ Rules:
 - One entry per resource and phase, write-once; intent stands before every create.
 - `refused` says that the platform would not make it; an intent with neither `made` nor `refused` is open:
   its maker died, or is still at it.
+- An entry stands under the name that its content derives: who may write of keys cannot write of machines.
 - An entry repeated must say the same (`refused` and `gone` apart: the first stands).
 - The tree root is RFC 6962's Merkle tree hash over the canonical JSON of the entries, sorted by
   their object names.
@@ -12,8 +13,9 @@ Rules:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -24,6 +26,11 @@ from sealtrain.rules.parsing import parse
 
 Kind = Literal["key", "bucket", "template", "group", "request", "reservation", "instance"]
 Phase = Literal["intent", "made", "refused", "gone"]
+
+
+_ENTRY = re.compile(
+    rf"runs/[^/]+/ledger/[^/]+\.({'|'.join(get_args(Kind))})\.({'|'.join(get_args(Phase))})\.json"
+)
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,17 +69,29 @@ def entry_object(entry: Entry) -> str:
     return object_name(entry.run, entry.kind, entry.name, entry.phase)
 
 
-def parse_entry(data: bytes) -> Entry:
+def is_entry(object_name: str) -> bool:
+    """Whether an object of this name is an entry; anybody may put others below the prefix."""
+    return _ENTRY.fullmatch(object_name) is not None
+
+
+def parse_entry(data: bytes, object_name: str) -> Entry:
     """Read a stored entry. Raises EvidenceError when it is not one: never taken for a bad request."""
     try:
-        return parse(data, Entry, "the ledger entry")
+        entry = parse(data, Entry, "the ledger entry")
     except InvalidRequestError as error:
-        raise EvidenceError(
-            "the ledger holds an entry that cannot be read",
-            field="ledger",
-            got=str(error),
-            remedy="treat it as tampering: look at who wrote to the evidence bucket",
-        ) from error
+        raise _tampered("that cannot be read", str(error)) from error
+    if entry_object(entry) != object_name:
+        raise _tampered("under a name that is not its own", object_name)
+    return entry
+
+
+def _tampered(how: str, got: str) -> EvidenceError:
+    return EvidenceError(
+        f"the ledger holds an entry {how}",
+        field="ledger",
+        got=got,
+        remedy="treat it as tampering: look at who wrote to the evidence bucket",
+    )
 
 
 def check_same(stored: Entry, wanted: Entry) -> None:

@@ -20,6 +20,7 @@ from sealtrain.rules.settings import Settings
 RunId = NewType("RunId", str)
 
 RUN_ID = re.compile(r"r[0-9a-f]{12}")
+_LOG_ENTRY = re.compile(r"runs/[^/]+/logs/[^/]+\.log\.json")
 WORKFLOW_TRAIN = "train"
 WORKFLOW_TEAR_DOWN = "tear_down"
 POOL_PROVIDER = "attestation-verifier"
@@ -162,6 +163,11 @@ def receipt(run: str) -> str:
 def log_entry(run: str, insert_id: str) -> str:
     """Evidence: one log entry as issued."""
     return f"runs/{run}/logs/{insert_id}.log.json"
+
+
+def is_log_entry(object_name: str) -> bool:
+    """Whether an object of this name is a log entry; anybody may put others below the prefix."""
+    return _LOG_ENTRY.fullmatch(object_name) is not None
 
 
 def proof(run: str) -> str:

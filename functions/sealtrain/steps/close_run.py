@@ -19,6 +19,7 @@ from sealtrain.rules import bundle, canonical, dsse, names, policy, records, rep
 from sealtrain.rules.claims import evaluate
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError
 from sealtrain.rules.facts import Evidence, Facts, Record
+from sealtrain.rules.ledger import is_entry
 from sealtrain.rules.outcome import outcome_of
 from sealtrain.rules.settings import Settings
 
@@ -129,7 +130,8 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         "proof": (evidence, names.proof(run)),
     }
     found = {word: _record(storage, bucket, name) for word, (bucket, name) in places.items()}
-    collected = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")
+    below_logs = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")
+    collected = [one for one in below_logs if names.is_log_entry(one.name)]
     total = accumulate(one.size for one in collected)
     fitting = [one for one, size in zip(collected, total, strict=True) if size <= LOGS_MAX_BYTES]
     logs = _all(_record(storage, evidence, one.name) for one in fitting[:LOGS_MAX])
@@ -140,7 +142,7 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         storage_key=names.storage_key(settings),
         key_pool=names.pool(settings),
         records={word: one for word, one in found.items() if one is not None},
-        ledger=_all(_record(storage, evidence, one.name) for one in ledger),
+        ledger=_all(_record(storage, evidence, one.name) for one in ledger if is_entry(one.name)),
         logs=logs,
         logs_left_out=len(collected) - len(logs),
     )

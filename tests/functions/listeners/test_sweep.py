@@ -8,6 +8,7 @@ import pytest
 from sealtrain.listeners import sweep, tear_down
 from sealtrain.rules import names
 from sealtrain.rules.bundle import verify_bundle
+from sealtrain.rules.errors import InvalidRequestError
 from sealtrain.steps import close_run
 
 from tests.functions import authority
@@ -133,3 +134,26 @@ def test_claim_without_a_job_ends_soon() -> None:
     carry_out(world)
     assert world.storage.find(world.evidence, names.closed(run))
     assert asked(world) == {}
+
+
+def test_run_that_is_claimed_while_a_sweep_looks_is_left_alone() -> None:
+    """The listing of claims may be older than what stands: the claim itself is looked at."""
+    world = World()
+    run = world.start()
+    world.storage.list = lambda *_: []  # type: ignore[method-assign]
+    assert run in set(sweep._standing(world.storage, world.kms, world.compute, world.settings))  # type: ignore[arg-type]
+    assert asked(world) == {}
+
+
+def test_claim_of_an_execution_that_cannot_be_does_not_stop_the_sweep() -> None:
+    """One odd record does not keep the others from being swept."""
+    world = World()
+    run = world.start()
+    real = world.executions.get
+
+    def refuse(name: str) -> Any:
+        raise InvalidRequestError("not an execution", field=name)
+
+    world.executions.get = refuse  # type: ignore[method-assign]
+    assert list(asked(world)) == [run]
+    world.executions.get = real  # type: ignore[method-assign]

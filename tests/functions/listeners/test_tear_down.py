@@ -277,3 +277,19 @@ def test_no_maker_may_run_longer_than_a_teardown_waits() -> None:
     ]
     assert {row.name for row in makers} == {"create_key", "create_bucket", "reserve_capacity", "start_vm"}
     assert all(row.timeout_s < MAKER_S for row in makers)
+
+
+@pytest.mark.parametrize("word", ["create_key", "create_bucket", "start_vm"])
+def test_after_a_teardown_not_even_an_intent_is_written(word: str) -> None:
+    """A maker that comes after the request leaves nothing that a later pass had to wait for."""
+    module, before, job, _, _ = MAKERS[word]
+    world = World()
+    run = world.admit(job=job)
+    for step in before or (plan_capacity, create_key, create_bucket, seal_dataset):
+        world.call(step, run=run)
+    world.call(tear_down, run=run, reason="asked before")
+    written = world.phases(run)
+    with pytest.raises(JobFailedError, match="torn down"):
+        world.call(module, run=run)
+    assert world.phases(run) == written
+    assert world.call(tear_down, run=run).proof

@@ -91,4 +91,4 @@ def test_an_intent_without_an_outcome_is_open() -> None:
 def test_a_broken_entry_is_refused(data: bytes) -> None:
     """What is not an entry is not read as one."""
     with pytest.raises(EvidenceError):
-        parse_entry(data)
+        parse_entry(data, f"runs/{RUN}/ledger/k.key.intent.json")

@@ -219,3 +219,17 @@ def test_success_that_the_records_do_not_show_closes_as_failed() -> None:
     assert closed.outcome == "failed"
     assert "key_log is not_met" in json.loads(stored(world, names.closed(run)))["reason"]
     assert failed_checks(world, run) == []
+
+
+def test_what_the_workload_could_put_among_logs_and_ledger_stays_out() -> None:
+    """Its records end in evidence/token.json wherever they stand: none of them becomes a log or an entry."""
+    world = World()
+    run = world.succeed()
+    entry = world.log_entry(run)
+    entry["protoPayload"]["authenticationInfo"] = {"principalEmail": "nobody@example.com"}
+    for place in ("logs/", "logs/x/", "ledger/", "ledger/x/"):
+        name = f"runs/{run}/{place}evidence/token.json"
+        world.storage.put(world.evidence, name, json.dumps(entry).encode())
+    closed = world.end(run)
+    assert (closed.outcome, closed.claims["key_log"]) == ("succeeded", "no_evidence")
+    assert failed_checks(world, run) == []
