@@ -2,22 +2,27 @@
 
 - With a local endpoint: no credentials; the stand-in takes the caller for the person at the keyboard.
 - Without: application default credentials.
+- A path is one of an API: it starts with one slash, has no `.` or `..` segment, no query and no control
+  character, so that a name that came from outside cannot lead to another method or host.
 - 429 and 5xx are tried again, a few times and only where repeating is harmless (GET, or the caller says so).
 """
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, cast
+from urllib.parse import unquote
 
 import requests
 from sealtrain.rules.settings import Settings
 
-from cli.errors import CloudError, PlaceError
+from cli.errors import CloudError, CommandError, PlaceError
 
 Json = dict[str, Any]
 
 TIMEOUT_S = 60.0
+_PATH = re.compile(r"/[\w.~%!$&'()*+,;=:@/-]+", re.ASCII)
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 
 
@@ -26,7 +31,7 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self.endpoint = settings.endpoint
-        self._session = _session(settings)
+        self._session, self._sign_in_failed = _session(settings)
 
     def get(self, service: str, path: str, **params: Any) -> Json:
         """GET. Raises CloudError with the status the API gave."""
@@ -93,7 +98,7 @@ class Api:
         stream: bool = False,
     ) -> requests.Response:
         """One request, tried again where that is harmless; the raw answer, whatever its status."""
-        url = (self.endpoint or f"https://{service}.googleapis.com") + path
+        url = (self.endpoint or f"https://{service}.googleapis.com") + _checked(path)
         for pause_s in (*_PAUSES_S, None) if again else (None,):
             try:
                 answer = self._session.request(
@@ -106,6 +111,8 @@ class Api:
                     timeout=TIMEOUT_S,
                     stream=stream,
                 )
+            except self._sign_in_failed as error:
+                raise no_credentials(f"{type(error).__name__}: {error}") from error
             except requests.RequestException as error:
                 if pause_s is None:
                     raise self._unreachable(service, error) from error
@@ -129,27 +136,45 @@ class Api:
         )
 
 
-def _session(settings: Settings) -> requests.Session:
+def _checked(path: str) -> str:
+    """The path, if it is a plain one. Raises CommandError."""
+    segments = path.split("/")[1:]
+    dots = any(unquote(segment) in (".", "..") for segment in segments)
+    if not _PATH.fullmatch(path) or dots or "" in segments:
+        raise CommandError(
+            "a name cannot be used in a request",
+            field="path",
+            got=f"{path!a}",
+            expected="a resource name without .., ?, # or control characters",
+        )
+    return path
+
+
+def _session(settings: Settings) -> tuple[requests.Session, tuple[type[Exception], ...]]:
+    """The session, and the errors by which it says that signing in failed."""
     if settings.endpoint:
         session = requests.Session()
         session.trust_env = False  # a proxy or .netrc has no say on the loopback
-        return session
+        return session, ()
     import google.auth
-    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
     from google.auth.transport.requests import AuthorizedSession
 
     try:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
     except DefaultCredentialsError as error:
         raise no_credentials() from error
-    return cast(requests.Session, AuthorizedSession(credentials))  # type: ignore[no-untyped-call]
+    return cast(requests.Session, AuthorizedSession(credentials)), (GoogleAuthError,)  # type: ignore[no-untyped-call]
 
 
-def no_credentials() -> PlaceError:
-    """The error for a machine that nobody has signed in on."""
+def no_credentials(got: str | None = None) -> PlaceError:
+    """The error for a machine that nobody has signed in on, or where that has run out (`got` says how)."""
     return PlaceError(
-        "no Google credentials on this machine",
+        "Google does not accept the credentials of this machine"
+        if got
+        else "no Google credentials on this machine",
         code="no_credentials",
+        got=got,
         remedy="run `gcloud auth application-default login`, or start the stand-in with `sealtrain up`",
     )
 

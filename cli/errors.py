@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import msgspec
@@ -53,6 +54,18 @@ class TimeoutReachedError(CommandError):
 
     default_code = "timeout"
     exit_code = EXIT_TIME
+
+
+def of_system(error: OSError) -> CommandError:
+    """An error of this machine (no space, no right to write), in our words."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return CommandError(
+        "the disk is full" if full else "this machine refuses",
+        code="disk_full" if full else "system_error",
+        field=str(error.filename) if error.filename else None,
+        got=error.strerror or str(error),
+        remedy="free some space, then try again" if full else "check the folder and your rights in it",
+    )
 
 
 def exit_code(error: SealtrainError) -> int:

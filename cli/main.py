@@ -29,7 +29,7 @@ Run = Annotated[str, typer.Argument(help="Run id: r and 12 hex digits.", metavar
 Wait = Annotated[float, typer.Option(help="Longest wait, in seconds.", min=1)]
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain up --json --trainer my-trainer")
 def up(
     state: Annotated[
         Path, typer.Option(help="Folder that keeps the stand-in's state; a restart goes on with it.")
@@ -46,33 +46,40 @@ def up(
     _run(lambda: verb.up(state, port, trainer or [], as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain demo --out results")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
     within_s: Wait = 240,
+    as_json: Json = False,
 ) -> None:
     """Run the main job once, on real data, on a stand-in of its own."""
     from cli.verbs import demo as verb
 
-    _run(lambda: verb.demo(out, within_s), as_json=False)
+    _run(lambda: verb.demo(out, within_s, as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain submit patients.csv --job job.yaml --wait")
 def submit(
     data: Annotated[Path, typer.Argument(help="A CSV file, or a folder of data files.", metavar="DATA")],
     job: Annotated[Path | None, typer.Option(help="job.yaml of the run.")] = None,
     attempt: Annotated[int, typer.Option(help="Run the same upload again: attempt N.", min=1, max=1000)] = 1,
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until the run is closed.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Upload nothing; print the dataset's id, which job.yaml may pin."),
+    ] = False,
     within_s: Wait = 3600,
     as_json: Json = False,
 ) -> None:
     """Upload a dataset, which starts a run, and print the run's id."""
     from cli.verbs import submit as verb
 
+    if dry_run:
+        _run(lambda: verb.dry_run(data, job, as_json), as_json)
     _run(lambda: verb.submit(data, job, attempt, wait, within_s, as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain runs --json")
 def runs(as_json: Json = False) -> None:
     """List the deployment's runs."""
     from cli.verbs import runs as verb
@@ -80,7 +87,7 @@ def runs(as_json: Json = False) -> None:
     _run(lambda: verb.runs(as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain status r0123456789ab")
 def status(run: Run, as_json: Json = False) -> None:
     """Show how far a run is, and what it has made."""
     from cli.verbs import status as verb
@@ -88,7 +95,7 @@ def status(run: Run, as_json: Json = False) -> None:
     _run(lambda: verb.status(run, as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain logs r0123456789ab")
 def logs(run: Run, as_json: Json = False) -> None:
     """Show what the functions logged about a run, oldest first."""
     from cli.verbs import logs as verb
@@ -96,7 +103,7 @@ def logs(run: Run, as_json: Json = False) -> None:
     _run(lambda: verb.logs(run, as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain fetch r0123456789ab -o results")
 def fetch(
     run: Run,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder (default: out/RUN).")] = None,
@@ -108,7 +115,7 @@ def fetch(
     _run(lambda: verb.fetch(run, out or Path("out") / run, as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain teardown r0123456789ab --reason 'wrong file'")
 def teardown(
     run: Run,
     reason: Annotated[str, typer.Option(help="Why; it goes on record.")] = "asked for by the operator",
@@ -120,7 +127,7 @@ def teardown(
     _run(lambda: verb.teardown(run, reason, as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain verify results/bundle.json --trust trust.json")
 def verify(
     bundle: Annotated[Path, typer.Argument(help="bundle.json of a run.", metavar="BUNDLE")],
     trust: Annotated[
@@ -182,11 +189,7 @@ def _run(verb: Callable[[], int], as_json: bool) -> None:
     try:
         code = verb()
     except SealtrainError as error:
-        if as_json:
-            emit(errors.as_json(error))
-        for line in errors.as_lines(error):
-            note(line)
-        code = errors.exit_code(error)
+        code = _failed(error, as_json)
     except KeyboardInterrupt:
         note("sealtrain: interrupted")
         code = errors.EXIT_INTERRUPTED
@@ -194,7 +197,18 @@ def _run(verb: Callable[[], int], as_json: bool) -> None:
         # The reader of our output has gone; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        code = _failed(errors.of_system(error), as_json)
     raise typer.Exit(code)
+
+
+def _failed(error: SealtrainError, as_json: bool) -> int:
+    """Say an error; its exit code."""
+    if as_json:
+        emit(errors.as_json(error))
+    for line in errors.as_lines(error):
+        note(line)
+    return errors.exit_code(error)
 
 
 def main() -> None:

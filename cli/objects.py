@@ -99,6 +99,12 @@ def md5_of(file: Path) -> str:
     return base64.b64encode(md5.digest()).decode()
 
 
+def sha256_of(file: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
 def _pages(api: Api, bucket: str, **params: Any) -> Iterator[dict[str, Any]]:
     token = ""
     while True:

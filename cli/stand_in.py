@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,11 +25,13 @@ from typing import IO
 import msgspec
 
 from cli.errors import CommandError, PlaceError
+from cli.output import note
 from cli.package import ROOT
 
 READY_WITHIN_S = 60.0
 END_WITHIN_S = 20.0
 _POLL_S = 0.02
+_LITTLE_BYTES = 8 << 20
 # Nothing of the caller's own settings may reach the stand-in or what it starts.
 _DROPPED = ("SEALTRAIN_", "GOOGLE_", "CLOUDSDK_", "GCE_METADATA_", "STORAGE_EMULATOR", "BIGQUERY_EMULATOR")
 _PDEATHSIG = 1
@@ -70,6 +73,9 @@ class StandIn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        free = shutil.disk_usage(self.state).free
+        if kind is not None and free < _LITTLE_BYTES:
+            note(f"only {free:,} bytes are free in {self.state}: that may be the cause; free some space")
         process = self._process
         if process is not None and process.poll() is None:
             process.terminate()

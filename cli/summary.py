@@ -97,6 +97,7 @@ def lines(summary: Summary) -> list[str]:
         for one in summary.lifetimes
     ]
     shown += [f"  {line}" for line in table(("kind", "name", "made", "gone"), times)]
+    shown += [f"  {one.kind}: {one.state}" for one in summary.lifetimes if one.state not in ("", "absent")]
     shown.append(
         f"  inventory: {'nothing of the run bills' if not summary.left else ', '.join(summary.left)}"
     )
@@ -105,7 +106,30 @@ def lines(summary: Summary) -> list[str]:
     shown.append(f"files         {summary.folder}/: {', '.join(summary.files)}")
     for shortcoming in summary.shortcomings:
         shown.append(f"DOES NOT HOLD {shortcoming}")
+    if not summary.shortcomings:
+        shown.append(f"next          look at {summary.folder}/report.html")
+        shown.append("              .venv/bin/sealtrain up    # then submit data of your own")
     return [plain(line) for line in shown]
+
+
+def told(summary: Summary) -> dict[str, Any]:
+    """The same as JSON."""
+    predicate = summary.statement.predicate
+    return {
+        "run": summary.run,
+        "outcome": predicate.outcome,
+        "reason": predicate.reason or None,
+        "trust_root": predicate.trust_root.name,
+        "metrics": summary.metrics,
+        "cost_usd": predicate.cost.usd if predicate.cost else None,
+        "claims": {claim.id: claim.verdict for claim in predicate.claims},
+        "resources": [msgspec.to_builtins(one) for one in summary.lifetimes],
+        "still_bills": summary.left,
+        "checks": [{"name": one.name, "ok": one.ok, "detail": one.detail} for one in summary.checks],
+        "folder": str(summary.folder),
+        "files": summary.files,
+        "shortcomings": summary.shortcomings,
+    }
 
 
 def _rows(metrics: dict[str, float | int]) -> str:

@@ -1,9 +1,13 @@
-"""Tells how a demo goes on: a line per step with its time, and on a terminal what is waited for now."""
+"""Tells how a demo goes on: a line per step with its time, and on a terminal what is waited for now.
+
+Where stdout is to hold a document the lines go to stderr, and nothing moves.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -13,11 +17,12 @@ from cli.output import plain, say
 class Teller:
     """Lines as `+ 1.2 s  word  sentence`; with a moving mark below them if stdout is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: Callable[[str], None] = say) -> None:
+        self._line = line
         self._started = time.monotonic()
         self._status: Any = None
         self._console: Any = None
-        if sys.stdout.isatty():
+        if line is say and sys.stdout.isatty():
             from rich.console import Console
 
             self._console = Console(highlight=False)
@@ -38,7 +43,7 @@ class Teller:
         """Something is done."""
         line = f"{time.monotonic() - self._started:6.1f} s  {word:<18} {plain(sentence)}"
         if self._console is None:
-            say(line)
+            self._line(line)
         else:
             self._console.print(line, markup=False, soft_wrap=True)
 

@@ -26,9 +26,13 @@ _PROBE_BYTES = 64 * 1024
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is uploaded: (object name, file) in order; the last one starts the run."""
+    """What is uploaded: (object name, file) in order; the last one starts the run.
+
+    `data` is the dataset alone: (path in the dataset, file).
+    """
 
     files: tuple[tuple[str, Path], ...]
+    data: tuple[tuple[str, Path], ...]
 
 
 def plan(data: Path, job: Path | None) -> Plan:
@@ -51,12 +55,12 @@ def plan(data: Path, job: Path | None) -> Plan:
                 remedy="write one; an empty file means the defaults",
             )
         _check_data(data)
-        return Plan(((f"{INCOMING}{data.name}", data),))
+        return Plan(((f"{INCOMING}{data.name}", data),), ((data.name, data),))
     _check_job(job)
     sources = _data_files(data, job)
     folder = f"{INCOMING}{data.resolve().stem if data.is_file() else data.resolve().name}/"
     named = [(folder + path, file) for path, file in sources]
-    return Plan((*named, (folder + JOB_FILE, job)))
+    return Plan((*named, (folder + JOB_FILE, job)), tuple(sources))
 
 
 def send(api: Api, settings: Settings, planned: Plan, attempt: int) -> tuple[Upload, bool]:
@@ -97,13 +101,14 @@ def _same(api: Api, inbox: str, name: str, file: Path) -> objects.Object | None:
 def _put(bucket: Any, files: Sequence[tuple[str, Path]]) -> list[str]:
     """Upload in this order; the new objects' generations."""
     from google.api_core.exceptions import GoogleAPIError
+    from requests import RequestException
 
     generations = []
     for name, file in files:
         blob = bucket.blob(name)
         try:
             blob.upload_from_filename(str(file), checksum="crc32c")
-        except GoogleAPIError as error:
+        except (GoogleAPIError, RequestException) as error:
             code = int(getattr(error, "code", None) or 500)
             raise CloudError(f"{file} cannot be uploaded: {error}", status=code) from error
         generations.append(str(blob.generation))

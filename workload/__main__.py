@@ -4,6 +4,7 @@
 
 - The order's bytes must have the digest from the VM's metadata; everything else follows from it.
 - A failure is published as one word. Nothing is logged that the data could shape, but for sizes.
+- What is published is signed by the attested key.
 - SIGTERM (preemption, stop) ends the child and reports `preempted`. Exit 0 or 1.
 """
 
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -44,18 +46,20 @@ def main() -> int:
     asked = parser.parse_args()
     confine.guard_this_process()
     signal.signal(signal.SIGTERM, _preempted)
-    order = None
+    order = attestation = None
     try:
         cloud = Cloud(os.environ.get("SEALTRAIN_ENDPOINT"))
         order = _order(cloud, asked.order, asked.order_digest)
-        receipt_digest = _run(cloud, order, asked.order_digest)
-        _publish(cloud, order, "succeeded", "", receipt_digest)
+        socket = os.environ.get("SEALTRAIN_LAUNCHER_SOCKET", SOCKET)
+        attestation = Attestation(order, asked.order_digest, socket)
+        receipt_digest = _run(cloud, order, asked.order_digest, attestation)
+        _publish(cloud, order, attestation, "succeeded", "", receipt_digest)
     except Exception as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         reason = _reason(error)
         _log("workload.failed", order, severity="ERROR", reason=reason, detail=_shown(error))
-        if order is not None:
-            _publish(cloud, order, "failed", reason, None)
+        if order is not None and attestation is not None:
+            _publish(cloud, order, attestation, "failed", reason, None)
         return 1
     return 0
 
@@ -71,15 +75,13 @@ def _order(cloud: Cloud, place: str, digest: str) -> Order:
         raise WorkloadError("order_mismatch", "the order cannot be read") from error
 
 
-def _run(cloud: Cloud, order: Order, order_digest: str) -> str:
+def _run(cloud: Cloud, order: Order, order_digest: str, attestation: Attestation) -> str:
     """Do what the order says; give the digest of the receipt.
 
     The order's seconds are the VM's; some are kept for its boot, the sealing and the report.
     """
     seconds = order.limits.seconds
     deadline = time.monotonic() + seconds - min(_RESERVE_S, seconds // 4)
-    socket = os.environ.get("SEALTRAIN_LAUNCHER_SOCKET", SOCKET)
-    attestation = Attestation(order, order_digest, socket)
     attestation.write_evidence(cloud)
     _log("workload.attested", order)
     key = attestation.unwrap(cloud, await_release(cloud, order, order_digest, deadline))
@@ -104,9 +106,13 @@ def _run(cloud: Cloud, order: Order, order_digest: str) -> str:
     return sign_receipt(cloud, order, attestation, manifest, metrics, (started, finished))
 
 
-def _publish(cloud: Cloud, order: Order, state: str, reason: str, receipt: str | None) -> None:
+def _publish(
+    cloud: Cloud, order: Order, attestation: Attestation, state: str, reason: str, receipt: str | None
+) -> None:
+    """Tell how the run ended, signed by the attested key: all VMs may write to this topic."""
     message = {"run": order.run, "state": state, "reason": reason, "receipt_digest": receipt}
-    cloud.publish(order.events_topic, canonical.dumps(message))
+    signature = b64encode(attestation.sign(canonical.dumps(message))).decode()
+    cloud.publish(order.events_topic, canonical.dumps({**message, "signature": signature}))
 
 
 def _preempted(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -19,11 +19,19 @@ from typing import Any
 from sealtrain.rules.order import OrderLimits
 
 from workload.confine import REFUSED_EXIT
-from workload.errors import WorkloadError
+from workload.errors import Reason, WorkloadError
 
 _APP = Path(__file__).resolve().parent.parent
 _CONFINE = Path(__file__).with_name("confine.py")
 _POLL_S = 0.1
+# What a trainer may say about its input: one of these exit codes, and so no data.
+_TOLD: dict[int, Reason] = {
+    64: "arguments_refused",
+    65: "data_refused",
+    66: "target_refused",
+    67: "columns_refused",
+    68: "rows_refused",
+}
 
 
 def train(
@@ -64,7 +72,7 @@ def train(
     if code == REFUSED_EXIT:
         raise WorkloadError("confinement_failed", "the system refused a limit or the filter")
     if code != 0:
-        raise WorkloadError("trainer_exit", f"the trainer ended with {code}")
+        raise WorkloadError(_TOLD.get(code, "trainer_exit"), f"the trainer ended with {code}")
     return out, printed.stat().st_size
 
 

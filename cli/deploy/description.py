@@ -87,6 +87,8 @@ def bucket(name: str) -> str:
     return f"projects/_/buckets/{name}"
 
 
-def under_prefix(bucket_name: str, prefix: str) -> str:
-    """The condition that only objects of this name prefix are meant."""
-    return f'resource.name.startsWith("{bucket(bucket_name)}/objects/{prefix}")'
+def named(bucket_name: str, prefix: str, *endings: str) -> str:
+    """The condition that only objects are meant whose names begin so, and end in one of these if given."""
+    begins = f'resource.name.startsWith("{bucket(bucket_name)}/objects/{prefix}")'
+    ends = " || ".join(f'resource.name.endsWith("{ending}")' for ending in endings)
+    return f"{begins} && ({ends})" if ends else begins

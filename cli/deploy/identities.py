@@ -10,7 +10,7 @@ from __future__ import annotations
 from sealtrain.rules import names, step_table
 from sealtrain.rules.settings import Settings
 
-from cli.deploy.description import Grant, Resource, bucket, under_prefix
+from cli.deploy.description import Grant, Resource, bucket, named
 from cli.deploy.roles import Roles, account, key, place, repository
 
 PLATFORM_ACCOUNTS = {
@@ -77,9 +77,10 @@ def _workload(settings: Settings, roles: Roles) -> list[Grant]:
     encrypt = roles.role(["cloudkms.cryptoKeyVersions.useToEncrypt"], "encrypt")
     publish = roles.role(["pubsub.topics.publish"], "publish")
     # One account serves all runs: what tells them apart is the order that each VM attests. So it may write
-    # token and receipt, and nothing that a verdict, a ledger or a proof stands in.
-    own_records = _named(evidence, "/evidence/token.json", "/evidence/receipt.json")
-    own_state = _named(state, "/order.json", "/release.json")
+    # token and receipt, and nothing that a verdict, a ledger or a proof stands in. It may write no log entry:
+    # an alarm in a log tears a run down, so it has to be the platform's word.
+    own_records = named(evidence, "runs/", "/evidence/token.json", "/evidence/receipt.json")
+    own_state = named(state, "runs/", "/order.json", "/release.json")
     return [
         Grant(bucket(state), read, me, "reads its order and the hand-over", own_state),
         Grant(sealed, read, me, "reads the sealed dataset", of_sealed),
@@ -101,7 +102,6 @@ def _workload(settings: Settings, roles: Roles) -> list[Grant]:
             me,
             "the launcher pulls the trainer's image",
         ),
-        Grant(project, "roles/logging.logWriter", me, "the launcher writes its log"),
     ]
 
 
@@ -163,9 +163,3 @@ def _agents(settings: Settings) -> list[Grant]:
         if function.trigger.startswith("topic:")
     ]
     return grants
-
-
-def _named(bucket_name: str, *endings: str) -> str:
-    """The condition that only records of a run with these names are meant."""
-    ends = " || ".join(f'resource.name.endsWith("{ending}")' for ending in endings)
-    return f"{under_prefix(bucket_name, 'runs/')} && ({ends})"

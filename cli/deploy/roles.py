@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from sealtrain.rules import names, step_table
 from sealtrain.rules.settings import Settings
 
-from cli.deploy.description import Grant, Resource, bucket, under_prefix
+from cli.deploy.description import Grant, Resource, bucket, named
 
 _ON_PROJECT_ONLY = frozenset({"storage.buckets.create"})
 
@@ -120,7 +120,7 @@ def _placed(
 ) -> list[Grant]:
     on, condition = place(settings, line.on)
     if line.prefix:
-        condition = under_prefix(bucket_name(settings, line.on.partition(":")[2]), line.prefix)
+        condition = named(bucket_name(settings, line.on.partition(":")[2]), line.prefix, *line.endings)
     project = f"projects/{settings.project}"
     everywhere = [p for p in line.permissions if p in _ON_PROJECT_ONLY]
     narrow = [p for p in line.permissions if p not in _ON_PROJECT_ONLY or not condition]

@@ -83,7 +83,6 @@ def sink(settings: Settings) -> Resource:
     ring = names.key_ring(settings, "release").partition("/locations/")[2].partition("/")[2]
     wanted = (
         'protoPayload.serviceName="confidentialcomputing.googleapis.com"',
-        f'(logName="{logs}/confidential-space-launcher" AND severity>=INFO)',  # not what a trainer prints
         f'logName="{logs}/compute.googleapis.com%2Fshielded_vm_integrity"',
         f'(protoPayload.serviceName="cloudkms.googleapis.com" AND protoPayload.resourceName:"{ring}/")',
     )

@@ -1,6 +1,7 @@
 """The product on a stand-in: trainers' images, the functions' archive, and the described world.
 
-- The trainers that are deployed are the trainers that are approved; the first one is the default.
+- The trainers that are deployed are the trainers that are approved; `tabular` is the default. One that an
+  earlier start on the same state brought stays approved.
 - Deploying again onto the same state changes only what changed (the address, say, after a restart).
 """
 
@@ -41,7 +42,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
 
 def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path]) -> Deployed:
     """Deploy onto the stand-in that answers at `ready`. Raises PlaceError or CommandError."""
-    images = _built(state / "images", [DEFAULT_TRAINER, *trainer_dirs])
+    images = built(state / "images", [DEFAULT_TRAINER, *trainer_dirs])
     bare = Settings(project=ready.project, project_number="0", region=REGION, endpoint=ready.endpoint)
     api = Api(bare)
     trainers = {
@@ -87,8 +88,8 @@ def environment(settings: Settings) -> dict[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
-def _built(folder: Path, trainer_dirs: Sequence[Path]) -> dict[str, str]:
-    """Image digest by trainer's name; the layouts lie in `folder`."""
+def built(folder: Path, trainer_dirs: Sequence[Path]) -> dict[str, str]:
+    """Image digest by trainer's name: these, built anew, and what `folder` holds from before."""
     from workload.image import ImageError, build
 
     found: dict[str, str] = {}
@@ -106,7 +107,15 @@ def _built(folder: Path, trainer_dirs: Sequence[Path]) -> dict[str, str]:
             found[name] = build(trainer, folder / name)
         except ImageError as error:
             raise CommandError(str(error), field="--trainer", remedy="see workload/README.md") from error
-    return found
+    return _earlier(folder, found) | found
+
+
+def _earlier(folder: Path, built: dict[str, str]) -> dict[str, str]:
+    """Digest by name of what earlier starts on this state built."""
+    layouts = sorted(file for file in folder.glob("*/index.json") if file.parent.name not in built)
+    return {
+        file.parent.name: msgspec.json.decode(file.read_bytes())["manifests"][0]["digest"] for file in layouts
+    }
 
 
 def _push(endpoint: str, layout: Path, reference: str) -> None:

@@ -20,12 +20,12 @@ from cli.api import Api
 from cli.dataset import write_breast_cancer
 from cli.deploy.stand_in import MACHINE_ENV, deploy
 from cli.errors import EXIT_NO, TimeoutReachedError
-from cli.output import note, say
+from cli.output import emit, note, say
 from cli.place import RECORD
 from cli.progress import Phase
 from cli.signals import interrupt_on_signals
 from cli.stand_in import StandIn
-from cli.summary import Summary, bills, lines, summarise
+from cli.summary import Summary, bills, lines, summarise, told
 from cli.teller import Teller
 from cli.verbs import logs
 from cli.verbs.fetch import public_keys, save
@@ -33,15 +33,15 @@ from cli.verbs.submit import refusal_lines
 from cli.verbs.verify import check
 
 
-def demo(out: Path, within_s: float) -> int:
-    """Run it and tell."""
+def demo(out: Path, within_s: float, as_json: bool) -> int:
+    """Run it and tell; as JSON one document at the end, and the progress on stderr."""
     interrupt_on_signals()
     parent = RECORD.parent.resolve()
     parent.mkdir(exist_ok=True)
     state = Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
     good = False
     try:
-        good = _run(state, out, within_s)
+        good = _run(state, out, within_s, as_json)
     finally:
         if good:
             shutil.rmtree(state, ignore_errors=True)
@@ -52,8 +52,8 @@ def demo(out: Path, within_s: float) -> int:
     return 0 if good else EXIT_NO
 
 
-def _run(state: Path, out: Path, within_s: float) -> bool:
-    with Teller() as teller:
+def _run(state: Path, out: Path, within_s: float, as_json: bool) -> bool:
+    with Teller(note if as_json else say) as teller:
         teller.waiting("starting the stand-in cloud")
         with StandIn(state / "cloud", 0, MACHINE_ENV) as stand_in:
             teller.done("stand-in", f"answers as Google Cloud at {stand_in.ready.endpoint}")
@@ -63,10 +63,11 @@ def _run(state: Path, out: Path, within_s: float) -> bool:
                 "deploy", f"{deployed.outcome.created} resources made, each function under its own account"
             )
             summary = _train(deployed.settings, state, out, within_s, teller)
-    say("")
     if summary is None:
         return False
-    for line in lines(summary):
+    if as_json:
+        emit(told(summary))
+    for line in [] if as_json else ["", *lines(summary)]:
         say(line)
     return not summary.shortcomings
 

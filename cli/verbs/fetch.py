@@ -7,6 +7,7 @@ and `trust.json`. Fetching again writes the same files.
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from cli import objects, place, run_records
 from cli.api import Api
 from cli.errors import CommandError
 from cli.model import open_model
-from cli.output import emit, say
+from cli.output import emit, note, plain, say
 from cli.trust import FILE, Trust
 
 
@@ -32,7 +33,8 @@ def fetch(run: str, out: Path, as_json: bool) -> int:
         emit({"run": run, "folder": str(out), "files": written})
     else:
         for name in written:
-            say(str(out / name))
+            say(plain(str(out / name)))
+        note(f"next: sealtrain verify {shlex.quote(str(out / 'bundle.json'))}")
     return 0
 
 

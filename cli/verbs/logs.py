@@ -13,6 +13,8 @@ from cli.api import Api
 from cli.output import emit, plain, say
 
 _PAGES = 20
+# What every entry about a run has, or what is said already.
+_SAID = frozenset({"run", "event", "function", "message", "execution", "severity", "stack"})
 
 
 def logs(run: str, as_json: bool) -> int:
@@ -51,7 +53,16 @@ def read(api: Api, project: str, run: str) -> list[dict[str, Any]]:
 def line(entry: dict[str, Any]) -> str:
     """One entry as a line for people."""
     payload = entry.get("jsonPayload", {})
-    said = payload.get("message") or payload.get("event") or ""
-    event = str(payload.get("event", ""))
+    event, message = str(payload.get("event", "")), str(payload.get("message", ""))
+    told = [message] if message and message != event else _fields(payload)
     time = str(entry.get("timestamp", ""))[11:23]
-    return plain(f"{time:<12} {entry.get('severity', 'DEFAULT'):<8} {event:<24} {said}")
+    severity = str(entry.get("severity", "DEFAULT"))
+    return plain(f"{time:<12} {severity:<8} {event:<22} {'  '.join(told)}".rstrip())
+
+
+def _fields(payload: dict[str, Any]) -> list[str]:
+    """What an entry tells besides its event, as `name=value`; times last, long names by their end."""
+    found = {key: value for key, value in payload.items() if key not in _SAID and value not in ("", None)}
+    took = found.pop("duration_ms", None)
+    told = [f"{key}={str(value).rpartition('/')[2] or value}" for key, value in sorted(found.items())]
+    return told if took is None else [*told, f"{took} ms"]

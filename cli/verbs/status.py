@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 from sealtrain.rules import names, proof
-from sealtrain.rules.ledger import parse_entry
+from sealtrain.rules.ledger import is_entry, parse_entry
 from sealtrain.rules.settings import Settings
 
 from cli import objects, place, run_records
@@ -31,21 +32,29 @@ def status(run: str, as_json: bool) -> int:
             say(line)
     for phase in sorted(found.phases, key=lambda phase: phase.time):
         if phase.time:
-            say(f"  {phase.time[:19].replace('T', ' ')}  {phase.word:<18} {phase.sentence}")
+            say(f"  {_time(phase.time)}  {phase.word:<18} {phase.sentence}")
     if made:
         say("")
-        rows = [[r["kind"], r["name"].rpartition("/")[2], r["created"], r["seen_absent"]] for r in made]
+        rows = [
+            [one["kind"], one["name"].rpartition("/")[2], _time(one["created"]), _time(one["seen_absent"])]
+            for one in made
+        ]
         for line in table(("resource", "name", "made", "seen gone"), rows):
             say(line)
+        for one in made:
+            if one["state"] not in ("", "absent"):
+                say(f"  {one['kind']}: {plain(one['state'])}")
     return 0
 
 
+def _time(text: str) -> str:
+    return text[:19].replace("T", " ")
+
+
 def resources(api: Api, settings: Settings, run: str) -> list[dict[str, str]]:
-    """The run's resources by its ledger: kind, name, when made, when seen absent."""
+    """The run's resources by its ledger, as `proof.Lifetime` has them."""
     bucket = names.evidence_bucket(settings)
-    records = objects.listing(api, bucket, names.ledger_prefix(run))
-    entries = [parse_entry(objects.read(api, bucket, record.name) or b"") for record in records]
-    return [
-        {"kind": r.kind, "name": r.name, "created": r.created, "seen_absent": r.seen_absent}
-        for r in proof.lifetimes(entries)
-    ]
+    listed = objects.listing(api, bucket, names.ledger_prefix(run))
+    stored = [record.name for record in listed if is_entry(record.name)]
+    entries = [parse_entry(objects.read(api, bucket, name) or b"", name) for name in stored]
+    return [msgspec.to_builtins(one) for one in proof.lifetimes(entries)]

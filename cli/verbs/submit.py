@@ -1,19 +1,43 @@
-"""`sealtrain submit`: upload a dataset, which starts a run; `--attempt N` runs the same upload again."""
+"""`sealtrain submit`: upload a dataset, which starts a run; `--attempt N` runs the same upload again.
+
+- `--dry-run` uploads nothing and needs no deployment: it says what would be sent, and the dataset's id, which
+  is what `dataset:` in job.yaml pins.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+from sealtrain.rules import names
+from sealtrain.rules.order import dataset_id
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import Upload, run_of
 
-from cli import execution, follow, place, run_records
+from cli import execution, follow, objects, place, run_records
 from cli.api import Api
 from cli.errors import EXIT_NO
-from cli.output import emit, note, plain, say
+from cli.output import emit, note, plain, say, table
 from cli.progress import Phase, Progress
 from cli.upload import plan, send
+
+
+def dry_run(data: Path, job: Path | None, as_json: bool) -> int:
+    """Check, and say what would be uploaded under which dataset id."""
+    planned = plan(data, job)
+    files = [(path, file.stat().st_size, f"sha256:{objects.sha256_of(file)}") for path, file in planned.data]
+    dataset = dataset_id(files)
+    if as_json:
+        told = [{"path": path, "size": size, "sha256": sha256} for path, size, sha256 in files]
+        emit({"dataset": dataset, "files": told, "objects": [name for name, _ in planned.files]})
+        return 0
+    say(f"dataset: {dataset}")
+    for line in table(("file", "bytes", "digest"), [[path, f"{n:,}", digest] for path, n, digest in files]):
+        say(line)
+    for name, _ in planned.files:
+        note(f"would be uploaded to {plain(name)}")
+    return 0
 
 
 def submit(data: Path, job: Path | None, attempt: int, wait: bool, within_s: float, as_json: bool) -> int:
@@ -32,23 +56,34 @@ def submit(data: Path, job: Path | None, attempt: int, wait: bool, within_s: flo
             emit({"run": run, "upload": _told(upload)})
         else:
             say(run)
+            note(f"`sealtrain status {run}` tells how far it is; `sealtrain fetch {run}` brings the model")
         return 0
     if not as_json:
         say(f"run {run} of gs://{upload.bucket}/{plain(upload.object)}")
     ended = follow.follow(api, settings, upload, within_s, _silent if as_json else _line)
-    return finish(ended, as_json)
-
-
-def finish(ended: Progress, as_json: bool) -> int:
-    """Say how a run ended; its exit code."""
+    report = objects.read_json(api, names.evidence_bucket(settings), names.report(run, "json")) or {}
     if as_json:
-        emit(told(ended))
-    elif ended.refusal is not None:
-        for line in refusal_lines(ended):
-            note(line)
+        emit({**told(ended), **{key: report.get(key) for key in ("metrics", "totals")}})
     else:
-        say(f"{ended.run} {ended.outcome}" + (f": {plain(ended.reason)}" if ended.reason else ""))
+        for line in end_lines(ended, report):
+            say(line)
     return 0 if ended.outcome == "succeeded" else EXIT_NO
+
+
+def end_lines(ended: Progress, report: dict[str, Any]) -> list[str]:
+    """How a run ended, what came of it, and what to do next. `report` is its report.json, or empty."""
+    if ended.refusal is not None:
+        return refusal_lines(ended)
+    lines = [f"{ended.run} {ended.outcome}" + (f": {ended.reason}" if ended.reason else "")]
+    metrics = report.get("metrics", {})
+    if "accuracy" in metrics:
+        lines.append(f"  accuracy  {metrics['accuracy']:.3f} on the held-out part")
+    if report:
+        counts = ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in report["totals"].items() if n)
+        lines.append(f"  claims    {counts} (trust root: {report['trust_root']['name']})")
+    what = "model, bundle and reports" if ended.outcome == "succeeded" else "bundle and reports"
+    lines.append(f"  next      sealtrain fetch {ended.run}    # {what}, into out/{ended.run}/")
+    return [plain(line) for line in lines]
 
 
 def told(progress: Progress) -> dict[str, object]:

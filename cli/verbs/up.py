@@ -68,7 +68,7 @@ def running(stand_in: StandIn, deployed: Deployed) -> Running:
         state=str(stand_in.state),
         endpoint=ready.endpoint,
         front=ready.front,
-        console=f"{ready.endpoint}/_control/inventory",
+        console=f"{ready.endpoint}/_control/console",
         settings=environment(deployed.settings),
     )
 
@@ -96,6 +96,7 @@ def _announce(record: Running, deployed: Deployed, as_json: bool) -> None:
                 "region": settings.region,
                 "front": record.front,
                 "console": record.console,
+                "trainers": deployed.trainers,
                 "exports": exports(record),
             }
         )

@@ -33,10 +33,11 @@ import msgspec
 import werkzeug.exceptions
 
 from sealtrain.cloud.connect import Cloud
-from sealtrain.cloud.log import Log
+from sealtrain.cloud.log import Log, Severity
 from sealtrain.rules import step_table
 from sealtrain.rules.errors import (
     InvalidRequestError,
+    NotReadyError,
     RefusedError,
     answer,
     status_of,
@@ -98,10 +99,16 @@ class _Entry:
         reference = secrets.token_hex(6)
         told = answer(error, reference)["error"]
         expected = status_of(error) != 500
+        event = f"{self.row.name}.failed"
+        severity: Severity = "WARNING" if expected else "ERROR"
+        if acknowledged:
+            event = "event.refused"
+        elif type(error) is NotReadyError:  # ordinary waiting: whoever called asks again
+            event, severity = f"{self.row.name}.waiting", "INFO"
         self.log.write(
-            "event.refused" if acknowledged else f"{self.row.name}.failed",
+            event,
             str(error) if expected else f"unexpected: {type(error).__name__}",
-            severity="WARNING" if expected else "ERROR",
+            severity=severity,
             duration_ms=_since(started),
             run=_run_in(body),
             code=told["code"],

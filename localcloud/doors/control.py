@@ -1,9 +1,10 @@
 """The control door (`/_control/…`): what a test or the person at the keyboard may ask of the stand-in itself.
 
-GET inventory, calls, clock, faults, health, attestation-root (PEM);
+GET console (a page for a browser), inventory, calls, clock, faults, health, attestation-root (PEM);
 POST reset; POST clock {"advance": seconds} | {"freeze": true} | {"thaw": true};
 POST faults {"api", "answer", "times", "match"}; DELETE faults.
-A caller with a token (a function, a machine) is refused: no workload may move the clock.
+A caller with a token (a function, a machine) is refused: no workload may move the clock. So is a script of
+a web page: a browser tells its origin.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from localcloud.doors import Answer, Json
 from localcloud.doors.attestation_keys import attestation_keys
+from localcloud.doors.console import console
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.reset import reset as reset_world
 from localcloud.server import read_body, special
@@ -32,6 +34,8 @@ def control(cloud: Cloud, environ: Environ) -> Answer | Json:
     """Dispatch by verb and word."""
     if environ.get("HTTP_AUTHORIZATION"):
         raise ApiError(403, "The control door is for the person at the keyboard: send no token.")
+    if environ.get("HTTP_ORIGIN"):
+        raise ApiError(403, f"The control door is not for web pages, got Origin {environ['HTTP_ORIGIN']}.")
     key = (environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix("/_control/"))
     action = _ACTIONS.get(key)
     if action is None:
@@ -55,6 +59,12 @@ def _action(verb: str, word: str) -> Callable[[Action], Action]:
 def health(cloud: Cloud, _: Json) -> Json:
     """Where everything answers."""
     return {"status": "ok", "endpoint": cloud.endpoint, "front": cloud.front, "project": cloud.project}
+
+
+@_action("GET", "console")
+def page(cloud: Cloud, _: Json) -> Answer:
+    """The project at a glance."""
+    return console(cloud)
 
 
 @_action("GET", "inventory")

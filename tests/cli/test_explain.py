@@ -96,10 +96,10 @@ def test_an_alert_is_explained(folder: Path) -> None:
 def world_entry(run: str) -> dict[str, Any]:
     return {
         "insertId": "e1",
-        "logName": "projects/demo-project/logs/confidential-space-launcher",
+        "logName": "projects/demo-project/logs/compute.googleapis.com%2Fshielded_vm_integrity",
         "timestamp": "2026-11-22T12:00:10Z",
         "resource": {"type": "gce_instance", "labels": {"instance_id": "666"}},
-        "labels": {"instance_name": f"sealtrain-{run}"},
+        "labels": {"compute.googleapis.com/resource_name": f"sealtrain-{run}"},
     }
 
 

@@ -12,10 +12,10 @@ RUN = "r0123456789ab"
 WAY = {
     "state": ["claim.json", "job.json", "plan.json", "order.json", "release.json", "completion.json"],
     "evidence": [
-        "ledger/key.r0123456789ab.intent.json",
-        "ledger/key.r0123456789ab.made.json",
-        "ledger/bucket.b.made.json",
-        "ledger/instance.sealtrain-r0123456789ab@us-central1-a.made.json",
+        "ledger/r0123456789ab.key.intent.json",
+        "ledger/r0123456789ab.key.made.json",
+        "ledger/b.bucket.made.json",
+        "ledger/sealtrain-r0123456789ab@us-central1-a.instance.made.json",
         "evidence/token.json",
         "evidence/verdict.json",
         "evidence/receipt.json",
@@ -40,7 +40,7 @@ def test_a_run_without_records_waits_for_its_start() -> None:
 
 def test_intent_alone_is_not_a_phase() -> None:
     """A resource counts as made when its ledger says made."""
-    found = derive(RUN, {"evidence": at(["ledger/key.x.intent.json"])})
+    found = derive(RUN, {"evidence": at(["ledger/x.key.intent.json"])})
     assert not any(phase.time for phase in found.phases)
 
 

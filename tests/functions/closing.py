@@ -8,6 +8,7 @@ workload's part is played here with real keys and real signatures.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
@@ -19,7 +20,7 @@ from sealtrain.cloud.state import State
 from sealtrain.rules import canonical, dsse, names, receipt, records
 from sealtrain.rules.errors import NotFoundError
 from sealtrain.rules.ledger import zone_of
-from sealtrain.rules.resources import BucketInfo, KeyVersion, Operation, Resource
+from sealtrain.rules.resources import BucketInfo, Execution, KeyVersion, Operation, Resource
 from sealtrain.steps import publish_model, start_vm, submit_job, verify_evidence
 
 from tests.functions import authority, memory
@@ -107,12 +108,18 @@ class Compute(memory.MemoryCompute):
 
 
 class Executions(memory.MemoryExecutions):
-    """Remembers which callbacks were posted; `deaf` ones do not exist any more."""
+    """Remembers which callbacks were posted; `deaf` ones are gone. `state` None: there is no execution."""
 
     def __init__(self) -> None:
         super().__init__()
         self.posted: list[tuple[str, Any]] = []
         self.deaf = False
+        self.state: str | None = "ACTIVE"
+
+    def get(self, name: str) -> Execution:
+        if self.state is None:
+            raise NotFoundError("no such execution", field=name)
+        return Execution(name=name, state=self.state)
 
     def post_callback(self, url: str, body: Any) -> None:
         if self.deaf:
@@ -234,6 +241,12 @@ class World(memory.World):
         signer = authority.ec_signer(key or self.workload_key)
         envelope = dsse.sign(receipt.PAYLOAD_TYPE, canonical.dumps(values), signer, "hint")
         self.storage.put(self.evidence, names.receipt(run), dsse.serialize(envelope))
+
+    def word(self, run: str, state: str, key: Any = None, **changes: Any) -> dict[str, Any]:
+        """The workload's last message, signed by the attested key unless another is given."""
+        said = {"run": run, "state": state, "reason": "", "receipt_digest": None, **changes}
+        signature = authority.ec_signer(key or self.workload_key)(canonical.dumps(said))
+        return {**said, "signature": base64.b64encode(signature).decode()}
 
     def succeed(self) -> str:
         """A run that went well up to its publication."""

@@ -23,6 +23,7 @@ from sealtrain.rules.errors import (
     RefusedError,
     SealtrainError,
     ThrottledError,
+    UnavailableError,
 )
 
 SOURCE = str(Path(edge.__file__).parents[1] / "main.py")
@@ -144,6 +145,16 @@ def test_an_error_is_answered_by_its_type(serve: Any, error: SealtrainError, sta
     answer = serve("create_key", raising(error)).post("/", json={"run": "r"})
     assert answer.status_code == status
     assert answer.get_json()["error"]["code"] == error.code
+
+
+def test_waiting_is_no_warning(serve: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A step that has to be asked again says so at INFO; what the platform refused stays a warning."""
+    serve("create_key", raising(NotReadyError("not yet"))).post("/", json={"run": "r1"})
+    waiting = last_line(capsys)
+    assert (waiting["event"], waiting["severity"], waiting["status"]) == ("create_key.waiting", "INFO", 503)
+    serve("create_key", raising(UnavailableError("no answer"))).post("/", json={"run": "r1"})
+    failed = last_line(capsys)
+    assert (failed["event"], failed["severity"]) == ("create_key.failed", "WARNING")
 
 
 def test_an_unexpected_error_leaves_no_detail_outside(serve: Any, capsys: pytest.CaptureFixture[str]) -> None:

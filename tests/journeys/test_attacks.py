@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import NotFound
 from sealtrain.rules import names
+from sealtrain.rules.canonical import digest
 from sealtrain.rules.uploads import Upload, run_of
 
 from tests.journeys.world import World
@@ -64,6 +66,22 @@ def test_a_replayed_token_gets_no_key(world: World, few_lines: bytes) -> None:
     _key_stayed_closed(world, upload)
     reasons = str((world.record(names.verdict(run_of(upload))) or {})["reasons"])
     assert "nonce" in reasons or "order" in reasons, reasons
+
+
+def test_a_verdict_that_somebody_placed_opens_nothing(world: World, few_lines: bytes) -> None:
+    """Whoever may write to the evidence bucket cannot accept a machine: the verdict is judged again."""
+    upload = world.upload("placed-verdict", few_lines, f"trainer: {world.trainers['minimal']}\n")
+    run = run_of(upload)
+    name = names.order(run)
+    order = world.until(lambda: world.state.get_blob(name), "the order is frozen").download_as_bytes()
+    verdict = {
+        "run": run, "verdict": "met", "reasons": [], "time": datetime.now(UTC).isoformat(),
+        "order_digest": digest(order), "token_digest": digest(b""), "trust_root": "SIMULATED",
+        "policy_version": "1", "policy_digest": "", "verifier": "somebody",
+    }  # fmt: skip
+    world.evidence.blob(names.verdict(run)).upload_from_string(json.dumps(verdict))
+
+    _key_stayed_closed(world, upload)
 
 
 def test_the_operator_cannot_use_the_release_key(world: World, few_lines: bytes) -> None:

@@ -26,6 +26,8 @@ REFUSED = {
     "not-pinned": (CSV, UNPINNED, "trainer"),
     "recipe": (CSV, RECIPE, "a2-highgpu-1g"),
     "no-tee": (CSV, "tee: none\n", "tee"),
+    "unknown-target": (CSV, "arguments: {target: nosuch}\n", "arguments.target"),
+    "one-class": (b"a,b\n1,x\n2,x\n", None, "only one"),
 }
 
 

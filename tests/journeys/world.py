@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ from google.cloud import storage
 from sealtrain.rules import names
 from sealtrain.rules.uploads import Upload, run_of
 
+from cli.api import Api
 from cli.deploy.stand_in import Deployed
+from cli.verbs.fetch import public_keys
+from cli.verbs.verify import check
 
 BOUND_S = 90.0
 _LOOK_EVERY_S = 0.1
@@ -49,9 +54,7 @@ class World:
         """Put one object; the upload whose run it starts."""
         blob = self.inbox.blob(object_name)
         blob.upload_from_string(data)
-        return Upload(
-            bucket=self.inbox.name, object=object_name, generation=str(blob.generation), attempt=1
-        )
+        return Upload(bucket=self.inbox.name, object=object_name, generation=str(blob.generation), attempt=1)
 
     def execute(self, upload: Upload) -> str:
         """Start the workflow directly, as `gcloud workflows run` does; the execution's name."""
@@ -60,6 +63,11 @@ class World:
         path = f"projects/{self.settings.project}/locations/{self.settings.region}/workflows/train"
         answer = self.post(f"/v1/{path}/executions", {"argument": argument})
         return str(answer["name"])
+
+    def publish(self, topic: str, message: dict[str, Any]) -> None:
+        """Publish a JSON message to one of the deployment's topics."""
+        data = base64.b64encode(json.dumps(message).encode()).decode()
+        self.post(f"/v1/{names.topic(self.settings, topic)}:publish", {"messages": [{"data": data}]})
 
     # What a person sees.
 
@@ -73,6 +81,12 @@ class World:
         name = names.refusal(run_of(upload))
         return self.until(lambda: self.json(self.inbox, name), f"{name} is there", BOUND_S)
 
+    def bundle_problems(self, run: str) -> list[str]:
+        """The checks of the run's bundle that do not hold, under the deployment's own public keys."""
+        bundle = self.evidence.blob(names.bundle(run)).download_as_bytes()
+        checks, _ = check(bundle, public_keys(Api(self.settings), self.settings), datetime.now(UTC))
+        return [f"{one.name}: {one.detail}" for one in checks if not one.ok]
+
     def record(self, name: str) -> dict[str, Any] | None:
         """One JSON object of the evidence bucket, or None."""
         return self.json(self.evidence, name)
@@ -85,9 +99,8 @@ class World:
 
     def ledger(self, run: str, kind: str, phase: str) -> list[dict[str, Any]]:
         """Entries of the ledger of one kind and phase."""
-        blobs = self.evidence.list_blobs(prefix=f"runs/{run}/ledger/{kind}.")
-        entries = [json.loads(b.download_as_bytes()) for b in blobs if b.name.endswith(f".{phase}.json")]
-        return [entry for entry in entries if entry["phase"] == phase]
+        blobs = self.evidence.list_blobs(prefix=f"runs/{run}/ledger/")
+        return [json.loads(b.download_as_bytes()) for b in blobs if b.name.endswith(f".{kind}.{phase}.json")]
 
     def until(self, look: Callable[[], Any], what: str, bound_s: float = BOUND_S) -> Any:
         """Look until there is something to see; a bounded wait that names what it waited for."""

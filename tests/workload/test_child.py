@@ -98,6 +98,23 @@ def test_a_trainer_that_exits_1_is_told_apart(trainer) -> None:
     assert (caught.value.reason, caught.value.detail) == ("trainer_exit", "the trainer ended with 1")
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (64, "arguments_refused"),
+        (65, "data_refused"),
+        (66, "target_refused"),
+        (67, "columns_refused"),
+        (68, "rows_refused"),
+    ],
+)
+def test_a_trainer_may_say_by_its_exit_code_what_it_refuses(trainer, code: int, reason: str) -> None:
+    """Five exit codes of the contract become words; what was printed stays unseen."""
+    with pytest.raises(WorkloadError) as caught:
+        trainer(f"print('secret'); sys.exit({code})")
+    assert (caught.value.reason, caught.value.detail) == (reason, f"the trainer ended with {code}")
+
+
 def test_a_trainer_that_hangs_is_ended_with_its_children(trainer) -> None:
     """At its time limit the whole process group is killed, though it ignores SIGTERM."""
     with pytest.raises(WorkloadError) as caught:

@@ -167,4 +167,7 @@ def _key(key: Any) -> KeyInfo:
 
 
 def _version(version: Any) -> KeyVersion:
-    return KeyVersion(name=version.name, state=version.state.name)
+    at = version.destroy_event_time or version.destroy_time
+    return KeyVersion(
+        name=version.name, state=version.state.name, destroyed_at=at.isoformat() if at else ""
+    )

@@ -65,12 +65,13 @@ def record_attestation(
     raw = bytes(request)
     entry = logs.parse(raw)
     run = _known_run(entry, storage, settings)
-    found = logs.alarms(entry)
-    if entry.of_machine:
-        entries = ledger.entries(run)
-        found += logs.unknown_machine(entry, entries)
-        found += _later_tokens(run, entries, storage, settings)
-        found += _silence(run, entries, storage, settings, clock())
+    entries = ledger.entries(run)
+    found = [
+        *logs.alarms(entry),
+        *logs.unknown_machine(entry, entries),
+        *_later_tokens(run, entries, storage, settings),
+        *_silence(run, entries, storage, settings, clock()),
+    ]
     name = _keep(storage, names.evidence_bucket(settings), run, logs.object_id(entry, raw), raw)
     row = tables.attestation_row(
         run=run,

@@ -1,19 +1,21 @@
 """Keep what a workload said at its end, once; then wake the workflow that waits for it.
 
-The message is the workload's word about itself: it wakes, it proves nothing (publish_model checks the
-receipt). A repeated message wakes again; a different later one does not replace the first.
+All VMs may write to this topic, so a message is kept only with a signature by the key that the run's token
+binds; submit_job reads it only once that token was accepted. Any other message, and that of a workload
+that failed before it attested, is a hint: it wakes the workflow, which looks for itself. A repeated
+message wakes again; a different later one does not replace the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from sealtrain.rules import canonical, names, records
-from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, RefusedError
+from sealtrain.rules import canonical, dsse, names, records
+from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotFoundError, RefusedError
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import Claim
@@ -24,20 +26,24 @@ if TYPE_CHECKING:
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the workload ended; `reason` is one word and holds no data."""
+    """How the workload ended; `reason` is one word and holds no data. `signature`: rules/records.py."""
 
     run: str
     state: Literal["succeeded", "failed"]
-    reason: str = ""
-    receipt_digest: str | None = None
+    reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    receipt_digest: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    signature: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+Recorded = Literal["first", "repeated", "contradicted", "not_signed"]
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What was kept for the run, and whether a workflow was woken."""
+    """What became of the message, and whether a workflow was woken."""
 
     run: str
     state: str
-    recorded: Literal["first", "repeated", "contradicted"]
+    recorded: Recorded
     woken: bool
 
 
@@ -61,37 +67,50 @@ def record_completion(
             expected="a run of this deployment",
             remedy="nothing: the message is dropped",
         )
-    kept, recorded = _keep(request, storage, settings, clock)
-    callback = parse(found, Claim, "the claim").callback_url
-    woken = recorded != "contradicted" and _wake(executions, callback, kept)
-    return Result(run=run, state=kept.state, recorded=recorded, woken=woken)
-
-
-def _keep(
-    request: Request, storage: Storage, settings: Settings, clock: Callable[[], datetime]
-) -> tuple[records.Completion, Literal["first", "repeated", "contradicted"]]:
-    bucket, name = names.state_bucket(settings), names.completion(request.run)
-    wanted = records.Completion(
-        run=request.run,
+    said = records.Completion(
+        run=run,
         state=request.state,
-        reason=request.reason[:200],
+        reason=request.reason,
         receipt_digest=request.receipt_digest,
+        signature=request.signature,
         time=clock().isoformat(),
     )
+    recorded: Recorded = "not_signed"
+    if _is_signed(said, storage, settings):
+        recorded = _keep(said, storage, settings)
+    callback = parse(found, Claim, "the claim").callback_url
+    woken = recorded != "contradicted" and _wake(executions, callback, run)
+    return Result(run=run, state=request.state, recorded=recorded, woken=woken)
+
+
+def _is_signed(said: records.Completion, storage: Storage, settings: Settings) -> bool:
+    """Whether the key beside the run's token signed the message."""
+    shown = storage.find(names.evidence_bucket(settings), names.token(said.run))
+    if shown is None:
+        return False
     try:
-        storage.create(bucket, name, canonical.dumps(wanted))
+        key = records.parse(shown, records.TokenRecord, "token.json").public_key_pem
+        dsse.check_signature(said.said(), said.signature, key, "signature")
+    except EvidenceError:
+        return False
+    return True
+
+
+def _keep(said: records.Completion, storage: Storage, settings: Settings) -> Recorded:
+    bucket, name = names.state_bucket(settings), names.completion(said.run)
+    try:
+        storage.create(bucket, name, canonical.dumps(said))
     except AlreadyExistsError:
         kept = records.parse(storage.get(bucket, name), records.Completion, "completion.json")
-        same = msgspec.structs.replace(wanted, time=kept.time) == kept
-        return kept, "repeated" if same else "contradicted"
-    return wanted, "first"
+        return "repeated" if kept.said() == said.said() else "contradicted"
+    return "first"
 
 
-def _wake(executions: Executions, callback: str, kept: records.Completion) -> bool:
+def _wake(executions: Executions, callback: str, run: str) -> bool:
     if not callback:
         return False
     try:
-        executions.post_callback(callback, {"run": kept.run, "state": kept.state})
+        executions.post_callback(callback, {"run": run})
     except NotFoundError:
         return False  # The workflow does not wait any more: its poll saw the end first.
     return True

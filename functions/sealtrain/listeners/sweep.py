@@ -1,19 +1,21 @@
-"""Find what outlived its run, and ask for its teardown. The net below the workflow.
+"""Find what outlived its run, and start its teardown. The net below the workflow.
 
-Two searches: runs that were claimed, never closed, and are past their end; and resources under this
-deployment's names and labels whose run is closed, unknown, or past its end. Nothing is deleted here.
+Two searches: runs that were claimed and never closed, whose workflow has ended (it failed, somebody cancelled
+it) or that are past their end; and resources under this deployment's names and labels whose run is closed,
+unknown, or ended. Nothing is deleted here. A run that no workflow closes any more is closed by the same
+execution that tears it down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sealtrain.rules import canonical, names, proof
-from sealtrain.rules.errors import SealtrainError
+from sealtrain.rules import names, proof
+from sealtrain.rules.errors import InvalidRequestError, NotFoundError, SealtrainError
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.settings import Settings
@@ -21,11 +23,11 @@ from sealtrain.rules.uploads import Claim
 
 if TYPE_CHECKING:
     from sealtrain.cloud.compute import Compute
+    from sealtrain.cloud.executions import Executions
     from sealtrain.cloud.kms import Kms
-    from sealtrain.cloud.ledger import Ledger
-    from sealtrain.cloud.pubsub import PubSub
     from sealtrain.cloud.storage import Storage
 
+GOING_ON = frozenset({"ACTIVE", "QUEUED"})
 UNADMITTED = timedelta(hours=1)
 """How long a claimed run may be without an admitted job: it has made nothing yet."""
 
@@ -35,11 +37,18 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How many runs were looked at, and for which a teardown was asked."""
+    """How many runs were looked at, and which are torn down."""
 
     looked_at: int
     asked_for: tuple[str, ...]
     count: int
+
+
+class _End(msgspec.Struct, frozen=True):
+    """Why a run has to end, and whether its own workflow is there to close it."""
+
+    reason: str
+    orphan: bool
 
 
 def sweep(
@@ -48,28 +57,31 @@ def sweep(
     storage: Storage,
     kms: Kms,
     compute: Compute,
-    pubsub: PubSub,
-    ledger: Ledger,  # noqa: ARG001  # tear_down reads it
+    executions: Executions,
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> Result:
-    """Publish one teardown request per run that has to end."""
+    """Start one teardown per run that has to end."""
     claimed = _runs(storage, names.state_bucket(settings), "/claim.json")
     closed = _runs(storage, names.evidence_bucket(settings), "/closed.json")
-    proved = _runs(storage, names.evidence_bucket(settings), "/proof.json")
     standing = set(_standing(storage, kms, compute, settings))
-    reasons: dict[str, str] = {}
-    for run in sorted(claimed | standing):
-        if run not in standing and run in closed | proved:
-            continue
+    asked: list[str] = []
+    for run in sorted(standing | claimed - closed):
         if run in closed:
-            reasons[run] = "something stands that the closed run made"
-        elif clock() > _end(run, storage, settings):
-            reasons[run] = "the run is past its end and was never closed"
-    for run, reason in reasons.items():
-        message = canonical.dumps({"run": run, "reason": f"swept: {reason}"})
-        pubsub.publish(names.topic(settings, "teardown-requests"), message)
-    return Result(looked_at=len(claimed | standing), asked_for=tuple(reasons), count=len(reasons))
+            end: _End | None = _End("something stands that the closed run made", orphan=False)
+        else:
+            end = _end(run, storage, executions, settings, clock())
+        if end is not None:
+            _tear_down(run, end, executions, settings)
+            asked.append(run)
+    return Result(looked_at=len(claimed | standing), asked_for=tuple(asked), count=len(asked))
+
+
+def _tear_down(run: str, end: _End, executions: Executions, settings: Settings) -> None:
+    argument: dict[str, Any] = {"run": run, "reason": f"swept: {end.reason}"}
+    if end.orphan:
+        argument["failure"] = {"code": "workflow_ended"}
+    executions.start(names.workflow(settings, names.WORKFLOW_TEAR_DOWN), argument)
 
 
 def _runs(storage: Storage, bucket: str, ending: str) -> set[str]:
@@ -98,15 +110,35 @@ def _run_ids(text: str) -> Iterator[str]:
         yield text
 
 
-def _end(run: str, storage: Storage, settings: Settings) -> datetime:
-    """Give the time from which the run counts as forgotten; for an unknown run, long ago."""
+def _end(
+    run: str, storage: Storage, executions: Executions, settings: Settings, now: datetime
+) -> _End | None:
+    """Why a run that is not closed has to end; None while its workflow is at it, and in time."""
     state = names.state_bucket(settings)
-    job, claim = storage.find(state, names.job(run)), storage.find(state, names.claim(run))
+    claimed, job = storage.find(state, names.claim(run)), storage.find(state, names.job(run))
+    if claimed is None:
+        return _End("something stands under the name of a run that nobody claimed", orphan=False)
     try:
+        claim = parse(claimed, Claim, "the claim")
+        ends = datetime.fromisoformat(claim.claimed_at) + UNADMITTED
         if job is not None:
-            return datetime.fromtimestamp(parse(job, FrozenJob, "the job").expires, UTC)
-        if claim is not None:
-            return datetime.fromisoformat(parse(claim, Claim, "the claim").claimed_at) + UNADMITTED
-    except (SealtrainError, ValueError):
-        return datetime.min.replace(tzinfo=UTC)  # A broken record must not keep a machine alive.
-    return datetime.min.replace(tzinfo=UTC)
+            ends = datetime.fromtimestamp(parse(job, FrozenJob, "the job").expires, UTC)
+        late = now > ends
+    except (SealtrainError, ValueError, TypeError):
+        return _End("the run's records cannot be read", orphan=True)  # they must not keep a machine alive
+    ended = _ended(claim.execution, executions, settings)
+    if late:
+        return _End("the run is past its end and was never closed", orphan=bool(ended))
+    if ended and job is not None:  # without a job nothing was made, and a refusal is told in the inbox
+        return _End(f"the run's workflow has ended without closing it: {ended}", orphan=True)
+    return None
+
+
+def _ended(execution: str, executions: Executions, settings: Settings) -> str:
+    """How the run's workflow ended; empty while it goes on."""
+    name = f"{names.workflow(settings, names.WORKFLOW_TRAIN)}/executions/{execution}"
+    try:
+        found = executions.get(name).state
+    except (NotFoundError, InvalidRequestError):
+        return "there is no such execution"
+    return "" if found in GOING_ON else found

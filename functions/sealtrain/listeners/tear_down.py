@@ -5,7 +5,8 @@ again until it succeeds: NotReadyError means that something still stood at the e
 
 - What others still need is deleted after them: template after group, reservation after instance.
 - A refused delete is a problem to tell, not the end of the pass: the rest is still removed.
-- "Gone" goes to the ledger only after a query of this pass showed it.
+- "Gone" goes to the ledger only after a query of this pass showed it, and only once its maker cannot be at
+  work any more: its outcome is on the ledger, or the request of teardown is older than a maker may run.
 - What a run did not make (the owner's upload, the model, the evidence) is never touched.
 """
 
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sealtrain.rules import canonical, names, proof
+from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError, SealtrainError
-from sealtrain.rules.ledger import Kind
+from sealtrain.rules.ledger import Kind, open_intents, short_name
 from sealtrain.rules.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,14 +60,14 @@ def tear_down(
     """Remove what stands and prove what is gone. Raises NotReadyError until nothing is left."""
     run = names.checked_run_id(request.run)
     pass_ = _Pass(run, storage, kms, compute, settings)
-    entries, found = ledger.entries(run), list(pass_.inventory())
+    found = list(pass_.inventory())
     claimed = storage.stat(names.state_bucket(settings), names.claim(run)) is not None
-    if not (claimed or entries or found):
+    if not (claimed or found or ledger.entries(run)):
         return Result(run=run, proof="", resources=0)
-    state, evidence = names.state_bucket(settings), names.evidence_bucket(settings)
-    asked = {"run": run, "reason": request.reason[:200], "time": clock().isoformat()}
-    with suppress(AlreadyExistsError):  # the first reason stands
-        storage.create(state, names.teardown(run), canonical.dumps(asked))
+    asked_at = _ask(request, storage, settings, clock())
+    entries = ledger.entries(run)  # only after the request stands: cloud/ledger.py says why
+    if seconds_between(asked_at, clock().isoformat()) <= proof.MAKER_S:
+        pass_.open = open_intents(entries)
     pass_.remove(proof.targets(entries, found), ledger)
     left = [*pass_.left, *(name for _, name in pass_.inventory() if name not in pass_.left)]
     if left:
@@ -76,11 +78,22 @@ def tear_down(
             expected="nothing",
             remedy="ask again; the sweeper does so too",
         )
-    queries = proof.inventory_queries(settings, run)
+    evidence, queries = names.evidence_bucket(settings), proof.inventory_queries(settings, run)
     record = proof.prove(run, clock().isoformat(), ledger.entries(run), queries)
     with suppress(AlreadyExistsError):  # the first proof stands
         storage.create(evidence, names.proof(run), canonical.dumps(record))
     return Result(run=run, proof=names.gs(evidence, names.proof(run)), resources=len(record.resources))
+
+
+def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) -> str:
+    """Write the request of teardown, which stops every maker; give the time of the one that stands."""
+    state, name = names.state_bucket(settings), names.teardown(request.run)
+    asked = {"run": request.run, "reason": request.reason[:200], "time": now.isoformat()}
+    try:
+        storage.create(state, name, canonical.dumps(asked))
+    except AlreadyExistsError:  # the first reason stands
+        asked = canonical.loads(storage.get(state, name))
+    return asked["time"]
 
 
 class _Pass:
@@ -93,6 +106,7 @@ class _Pass:
         self._compute = compute
         self._settings = settings
         self.left: dict[str, Kind] = {}
+        self.open: set[tuple[Kind, str]] = set()
         self.problems: list[str] = []
 
     def inventory(self) -> Iterator[proof.Target]:
@@ -129,7 +143,9 @@ class _Pass:
                     state = self._absence(kind, name)
             except SealtrainError as error:
                 self.problems.append(str(error))
-            if state is None:
+            if (kind, name) in self.open:
+                self.problems.append(f"may still be made: {short_name(name)}")
+            if state is None or (kind, name) in self.open:
                 self.left[name] = kind
             else:
                 ledger.gone(self._run, kind, name, {"query": proof.query(kind, name), "state": state})
@@ -139,8 +155,7 @@ class _Pass:
         if kind == "key":
             if self._kms.get_key(name) is None:
                 return "absent"
-            versions = self._kms.list_versions(name)
-            return proof.KEY_GONE if all(v.state in proof.DESTROYED for v in versions) else None
+            return proof.key_gone(self._kms.list_versions(name))
         if kind == "bucket":
             return "absent" if self._storage.get_bucket(name) is None else None
         return "absent" if self._compute.get(kind, name) is None else None

@@ -25,6 +25,7 @@ from sealtrain.rules.errors import EvidenceError, SealtrainError
 from sealtrain.rules.evidence import certificates, policy
 from sealtrain.rules.evidence.token import NOTHING_ATTESTED
 from sealtrain.rules.facts import Evidence, Facts
+from sealtrain.rules.outcome import objection
 from sealtrain.rules.parsing import convert
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -205,6 +206,7 @@ def _contents(statement: Statement, root_pem: str, now: datetime | None) -> Iter
     yield _equal("subjects", _named(statement), statement.subject, _subjects(facts))
     yield _token(facts)
     yield _receipt(facts)
+    yield _completion(facts)
     yield _equal(
         "ledger root", f"{len(facts.entries)} entries", stated.ledger_root, ledger.tree_root(facts.entries)
     )
@@ -213,6 +215,8 @@ def _contents(statement: Statement, root_pem: str, now: datetime | None) -> Iter
     claims = evaluate(facts)
     met = sum(claim.verdict == "met" for claim in claims)
     yield _equal("claims", f"{met} of {len(claims)} met, computed anew", stated.claims, claims)
+    objected = objection(stated.outcome, stated.evidence, claims)
+    yield Check("outcome", not objected, objected or f"{stated.outcome}, as the records show")
     if now is not None:
         fresh = datetime.fromisoformat(stated.closed_at) <= now + SKEW
         yield Check("time", fresh, f"closed {stated.closed_at}, checked {now.isoformat()}")
@@ -255,6 +259,15 @@ def _receipt(facts: Facts) -> Check:
     if facts.receipt is None:
         return Check("receipt", False, facts.problems.get("receipt", "no key to check it with"))
     return Check("receipt", True, "signed by the key beside the token")
+
+
+def _completion(facts: Facts) -> Check:
+    if "completion" not in facts.evidence.records:
+        return Check("completion", True, "none: the workload's last word was not recorded")
+    said = facts.completion
+    if said is None:
+        return Check("completion", False, facts.problems.get("completion", "no key to check it with"))
+    return Check("completion", True, f"{said.state}, signed by the key beside the token")
 
 
 def _teardown(facts: Facts) -> Check:

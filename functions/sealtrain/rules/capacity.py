@@ -117,13 +117,9 @@ def plan(frozen: FrozenJob, region: str) -> Plan:
 
 
 def remaining(plan: Plan, entries: Iterable[Entry], kind: str) -> tuple[Attempt, ...]:
-    """The attempts from the last one begun on: earlier ones were out of stock.
-
-    An attempt counts as begun when the ledger holds an intent of this kind in its zone.
-    """
-    begun = {zone_of(e.name) for e in entries if e.kind == kind and e.phase == "intent"}
-    indexes = [i for i, attempt in enumerate(plan.attempts) if attempt.zone in begun]
-    return plan.attempts[max(indexes, default=0) :]
+    """The attempts that the ledger does not show as refused by the platform."""
+    refused = {zone_of(e.name) for e in entries if e.kind == kind and e.phase == "refused"}
+    return tuple(attempt for attempt in plan.attempts if attempt.zone not in refused)
 
 
 def _refusals(taken: Shape, mode: str, region: str) -> tuple[Refusal, ...]:

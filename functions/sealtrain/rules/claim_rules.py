@@ -92,8 +92,12 @@ def key_log(facts: Facts) -> Found:
     uses = [use for use in map(logs.key_use, facts.log_entries) if use and use.method == "Decrypt"]
     if not uses:
         return _missing(facts, "logs", "no data access entry of the key service was collected")
-    if facts.order is None or facts.machine is None or facts.verdict is None:
-        return _not_met("the key was used, and order, machine or verdict is missing")
+    allowed = sum(use.allowed for use in uses)
+    if not allowed:
+        return "no_evidence", (f"{len(uses)} refused attempt(s) to open the key, none allowed",)
+    attested = facts.judgement is not None and facts.judgement.met
+    if not (attested and facts.order and facts.machine and facts.verdict):
+        return _not_met("the key was opened, and no machine of this run was attested")
     owner = f"{facts.evidence.key_pool}/subject/{facts.order.image_digest}::{facts.machine.instance_id}"
     wrong = [
         f"{use.time} by {use.principal}"
@@ -102,9 +106,8 @@ def key_log(facts: Facts) -> Found:
     ]
     if wrong:
         return _not_met(*(f"the key was opened {line}" for line in wrong))
-    allowed = sum(use.allowed for use in uses)
-    if not allowed:
-        return "no_evidence", (f"{len(uses)} refused attempt(s) to open the key, none allowed",)
+    if facts.evidence.logs_left_out:
+        return "no_evidence", (_left_out(facts),)
     return _met(
         f"the key was opened {allowed} time(s), only by the attested machine, after the verdict",
         f"refused attempts: {len(uses) - allowed}",
@@ -220,7 +223,14 @@ def logs_recorded(facts: Facts) -> Found:
     alarms = [alarm for entry in facts.log_entries for alarm in logs.alarms(entry)]
     if alarms:
         return _not_met(*(f"{a.reason}: {a.field}: got {a.got}" for a in alarms))
+    if facts.evidence.logs_left_out:
+        return "no_evidence", (_left_out(facts),)
     return _met(f"{len(facts.log_entries)} log entries kept as issued, no alarm among them")
+
+
+def _left_out(facts: Facts) -> str:
+    kept, left_out = len(facts.evidence.logs), facts.evidence.logs_left_out
+    return f"{left_out} of {kept + left_out} log entries are in the evidence bucket alone, not shown here"
 
 
 def _receipt_findings(facts: Facts) -> list[Finding]:

@@ -16,6 +16,7 @@ from sealtrain.rules.errors import RefusedError
 from sealtrain.rules.job import SourceObject
 from sealtrain.rules.resources import ObjectInfo
 from sealtrain.rules.shapes import DATASET_SHARE, Shape
+from sealtrain.rules.table import Look
 from sealtrain.rules.uploads import check_object_name
 
 SNIFFED_BYTES = 64 * 1024
@@ -74,8 +75,8 @@ def check_fits(objects: Sequence[SourceObject], shape: Shape) -> None:
         )
 
 
-def check_csv(name: str, head: bytes, size: int) -> None:
-    """Raise RefusedError unless a file's first bytes look like CSV."""
+def check_csv(name: str, head: bytes, size: int) -> Look:
+    """What the first bytes of a CSV file show. Raises RefusedError for what does not look like CSV."""
     if b"\x00" in head:
         raise _not_csv(name, "a NUL byte", "text")
     try:
@@ -96,6 +97,8 @@ def check_csv(name: str, head: bytes, size: int) -> None:
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]):
             raise _not_csv(name, f"{len(row)} fields in row {number}", f"{len(rows[0])} as in the header")
+    header, *body = (tuple(row) for row in rows)
+    return Look(name=name, header=header, rows=tuple(body), whole=len(head) == size)
 
 
 def _not_csv(name: str, got: str, expected: str) -> RefusedError:

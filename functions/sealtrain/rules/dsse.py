@@ -115,17 +115,22 @@ def verify(envelope: Envelope, public_key_pem: str, payload_type: str) -> bytes:
             expected=payload_type,
         )
     body = _base64(envelope.payload, "payload")
-    signature = _base64(envelope.signatures[0].sig, "signatures[0].sig")
+    check_signature(pae(payload_type, body), envelope.signatures[0].sig, public_key_pem, "signatures[0].sig")
+    return body
+
+
+def check_signature(data: bytes, signature: str, public_key_pem: str, field: str) -> None:
+    """Raise EvidenceError unless the key made this signature (DER in base64) over the data."""
+    der = _base64(signature, field)
     try:
-        _public_key(public_key_pem).verify(signature, pae(payload_type, body), ec.ECDSA(hashes.SHA256()))
+        _public_key(public_key_pem).verify(der, data, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
         raise EvidenceError(
             "the signature was not made by this key over this payload",
-            field="signatures[0].sig",
-            got=f"{len(signature)} bytes that do not verify",
+            field=field,
+            got=f"{len(der)} bytes that do not verify",
             expected="an ECDSA P-256 SHA-256 signature by the pinned key",
         ) from error
-    return body
 
 
 def payload(envelope: Envelope) -> bytes:

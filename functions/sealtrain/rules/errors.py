@@ -183,6 +183,15 @@ HTTP_STATUS: Mapping[type[SealtrainError], int] = {
     UnavailableError: 503,
 }
 
+NOTHING_MADE: tuple[type[SealtrainError], ...] = (
+    DeniedError,
+    InvalidRequestError,
+    QuotaError,
+    StockOutError,
+    UnsupportedError,
+)
+"""What a create is answered with when the platform has decided against it."""
+
 RETRYABLE: tuple[type[SealtrainError], ...] = (NotReadyError, ThrottledError)
 
 

@@ -9,12 +9,12 @@ Rules enforced here:
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import msgspec
 
-from sealtrain.rules import canonical, logs, records
+from sealtrain.rules import canonical, dsse, logs, records
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import Cost, estimate
 from sealtrain.rules.errors import SealtrainError
@@ -54,7 +54,10 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All records of a run, and what the deployment allowed."""
+    """All records of a run, and what the deployment allowed.
+
+    `logs_left_out` is how many collected log entries are not among `logs`.
+    """
 
     run: str
     deployment: Deployment
@@ -63,6 +66,7 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     records: dict[str, Record]
     ledger: tuple[Record, ...]
     logs: tuple[Record, ...]
+    logs_left_out: int = 0
 
 
 class Facts:
@@ -114,10 +118,9 @@ class Facts:
 
     @cached_property
     def completion(self) -> records.Completion | None:
-        """What the workload said at its end."""
-        return self._read(
-            "completion", lambda data: records.parse(data, records.Completion, "the completion")
-        )
+        """What the workload said at its end, if the key beside the token signed it."""
+        record = self.token_record
+        return None if record is None else self._read("completion", lambda data: _said(data, record))
 
     @cached_property
     def published(self) -> records.Published | None:
@@ -140,7 +143,10 @@ class Facts:
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """The ledger's entries."""
-        found = [self._parsed("ledger", one, parse_entry) for one in self.evidence.ledger]
+        found = [
+            self._parsed("ledger", one, partial(parse_entry, object_name=one.name))
+            for one in self.evidence.ledger
+        ]
         return tuple(entry for entry in found if entry and entry.run == self.evidence.run)
 
     @cached_property
@@ -206,3 +212,9 @@ class Facts:
         except (SealtrainError, ValueError, TypeError) as error:
             self.problems[word] = str(error)[:300]
             return None
+
+
+def _said(data: bytes, by: records.TokenRecord) -> records.Completion:
+    said = records.parse(data, records.Completion, "the completion")
+    dsse.check_signature(said.said(), said.signature, by.public_key_pem, "completion.signature")
+    return said

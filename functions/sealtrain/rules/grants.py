@@ -2,6 +2,8 @@
 
 - Permissions are listed one by one on a named resource. No block changes IAM, decrypts, or deletes
   state or evidence.
+- Who creates records in state or evidence creates its own and no others, by the ending of their names:
+  only verify_evidence gives a verdict, only start_vm says that a VM was made, only tear_down that it is gone.
 - A listing is checked against the bucket's own name, so it cannot be narrowed by prefix. Who may not
   list is told "forbidden" of an object that is not there: who must tell the difference may list.
 - Compute's permissions hold in the whole project: the platform has no policy per machine that is not
@@ -17,14 +19,15 @@ class Grant(msgspec.Struct, frozen=True):
     """Permissions on one resource and the one-line reason for them.
 
     `on` is `project`, `dataset`, `bucket:WORD`, `bucket:sealed` (all run buckets, by name prefix),
-    `ring:WORD`, `key:WORD`, `topic:WORD` or `account:WORD`. `prefix` narrows a bucket to objects of
-    that name prefix.
+    `ring:WORD`, `key:WORD`, `topic:WORD` or `account:WORD`. `prefix` narrows a bucket to objects whose
+    names begin so, `endings` further to names that end in one of them.
     """
 
     on: str
     permissions: tuple[str, ...]
     reason: str
     prefix: str = ""
+    endings: tuple[str, ...] = ()
 
 
 def may_read(on: str, reason: str, prefix: str = "") -> Grant:
@@ -37,9 +40,25 @@ def may_list(on: str, reason: str) -> Grant:
     return Grant(on, ("storage.objects.list",), reason)
 
 
-def may_create(on: str, reason: str, prefix: str = "runs/") -> Grant:
+def may_create(on: str, reason: str, *endings: str, prefix: str = "runs/") -> Grant:
     """Create objects; without the right to delete, never over another."""
-    return Grant(on, ("storage.objects.create",), reason, prefix)
+    return Grant(on, ("storage.objects.create",), reason, prefix, endings)
+
+
+def may_keep_state(*endings: str) -> Grant:
+    """Create one's own records of a run in the state bucket."""
+    return may_create("bucket:state", "record what it decided", *endings)
+
+
+def may_keep_evidence(reason: str, *endings: str) -> Grant:
+    """Create one's own records of a run in the evidence bucket."""
+    return may_create("bucket:evidence", reason, *endings)
+
+
+def may_tell_of(*kinds: str) -> Grant:
+    """Write to the ledger what one is about to make, what was made, and what the platform refused."""
+    endings = (f".{kind}.{phase}.json" for kind in kinds for phase in ("intent", "made", "refused"))
+    return may_keep_evidence("write intent and outcome to the ledger", *endings)
 
 
 def may_write_rows(reason: str) -> Grant:
@@ -85,12 +104,8 @@ def may_make_machines(reason: str, *more: str) -> Grant:
 
 STATE_READ = may_read("bucket:state", "read the run's records", "runs/")
 SEE_STATE = may_list("bucket:state", "tell a record that does not stand yet")
-STATE = (STATE_READ, may_create("bucket:state", "record what it decided"))
-LEDGER = (
-    may_read("bucket:evidence", "compare a repeated ledger entry", "runs/"),
-    may_create("bucket:evidence", "write intent and outcome to the ledger"),
-)
-LEDGER_LIST = may_list("bucket:evidence", "read the run's ledger")
+EVIDENCE_READ = may_read("bucket:evidence", "read the run's evidence, compare what it repeats", "runs/")
+LEDGER_LIST = may_list("bucket:evidence", "read the run's ledger, tell a record that does not stand yet")
 SEE_MACHINES = Grant(
     "project",
     (

@@ -31,6 +31,27 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the trainer's exit code was not 0",
         "run the trainer on a sample of your own: its output is not shown here, it could hold data",
     ),
+    "arguments_refused": (
+        "the trainer does not take these arguments",
+        "correct `arguments` in job.yaml; the trainer's documentation lists them",
+    ),
+    "data_refused": (
+        "the trainer cannot read the data: its form, encoding or header",
+        "the default trainer reads CSV in UTF-8, one header with different names, rows of equal length",
+    ),
+    "target_refused": (
+        "the trainer cannot learn the target column",
+        "the default trainer learns `arguments: {target: NAME}`, else the last column: a value in "
+        "every row, 2 to 100 different ones",
+    ),
+    "columns_refused": (
+        "the trainer cannot learn from one of the columns",
+        "for the default trainer, leave out columns of more than 100 different texts (names, ids, dates)",
+    ),
+    "rows_refused": (
+        "the data has too few rows to learn from",
+        "the default trainer needs 10 rows or more",
+    ),
     "trainer_timeout": ("the trainer did not end in time", "raise limits.seconds, or train on less"),
     "trainer_disk": (
         "the trainer wrote more to its disk than it may",

@@ -2,15 +2,19 @@
 
 Rules:
 - One entry per resource and phase, write-once; intent stands before every create.
-- An entry repeated must say the same (`gone` apart: the first sighting stands).
+- `refused` says that the platform would not make it; an intent with neither `made` nor `refused` is open:
+  its maker died, or is still at it.
+- An entry stands under the name that its content derives: who may write of keys cannot write of machines.
+- An entry repeated must say the same (`refused` and `gone` apart: the first stands).
 - The tree root is RFC 6962's Merkle tree hash over the canonical JSON of the entries, sorted by
   their object names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -21,7 +25,12 @@ from sealtrain.rules.names import ledger_prefix
 from sealtrain.rules.parsing import parse
 
 Kind = Literal["key", "bucket", "template", "group", "request", "reservation", "instance"]
-Phase = Literal["intent", "made", "gone"]
+Phase = Literal["intent", "made", "refused", "gone"]
+
+
+_ENTRY = re.compile(
+    rf"runs/[^/]+/ledger/[^/]+\.({'|'.join(get_args(Kind))})\.({'|'.join(get_args(Phase))})\.json"
+)
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +61,7 @@ def zone_of(name: str) -> str:
 
 def object_name(run: str, kind: str, name: str, phase: str) -> str:
     """Where an entry stands in the evidence bucket."""
-    return f"{ledger_prefix(run)}{kind}.{short_name(name)}.{phase}.json"
+    return f"{ledger_prefix(run)}{short_name(name)}.{kind}.{phase}.json"
 
 
 def entry_object(entry: Entry) -> str:
@@ -60,22 +69,34 @@ def entry_object(entry: Entry) -> str:
     return object_name(entry.run, entry.kind, entry.name, entry.phase)
 
 
-def parse_entry(data: bytes) -> Entry:
+def is_entry(object_name: str) -> bool:
+    """Whether an object of this name is an entry; anybody may put others below the prefix."""
+    return _ENTRY.fullmatch(object_name) is not None
+
+
+def parse_entry(data: bytes, object_name: str) -> Entry:
     """Read a stored entry. Raises EvidenceError when it is not one: never taken for a bad request."""
     try:
-        return parse(data, Entry, "the ledger entry")
+        entry = parse(data, Entry, "the ledger entry")
     except InvalidRequestError as error:
-        raise EvidenceError(
-            "the ledger holds an entry that cannot be read",
-            field="ledger",
-            got=str(error),
-            remedy="treat it as tampering: look at who wrote to the evidence bucket",
-        ) from error
+        raise _tampered("that cannot be read", str(error)) from error
+    if entry_object(entry) != object_name:
+        raise _tampered("under a name that is not its own", object_name)
+    return entry
+
+
+def _tampered(how: str, got: str) -> EvidenceError:
+    return EvidenceError(
+        f"the ledger holds an entry {how}",
+        field="ledger",
+        got=got,
+        remedy="treat it as tampering: look at who wrote to the evidence bucket",
+    )
 
 
 def check_same(stored: Entry, wanted: Entry) -> None:
     """Raise ConflictError when a repeated entry tells another story than the stored one."""
-    if wanted.phase == "gone":
+    if wanted.phase in {"refused", "gone"}:
         return
     for field in ("name", "detail"):
         if getattr(stored, field) != getattr(wanted, field):
@@ -88,13 +109,11 @@ def check_same(stored: Entry, wanted: Entry) -> None:
             )
 
 
-def standing(entries: Iterable[Entry]) -> list[Entry]:
-    """The last entry (made, else intent) of each resource that is not yet gone."""
-    latest: dict[tuple[str, str], Entry] = {}
-    rank = {"intent": 0, "made": 1, "gone": 2}
-    for entry in sorted(entries, key=lambda e: rank[e.phase]):
-        latest[entry.kind, entry.name] = entry
-    return [e for e in latest.values() if e.phase != "gone"]
+def open_intents(entries: Iterable[Entry]) -> set[tuple[Kind, str]]:
+    """What was intended and has no outcome yet."""
+    found = list(entries)
+    known = {(e.kind, e.name) for e in found if e.phase in {"made", "refused"}}
+    return {(e.kind, e.name) for e in found if e.phase == "intent"} - known
 
 
 def tree_root(entries: Iterable[Entry]) -> str:

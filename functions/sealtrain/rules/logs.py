@@ -29,7 +29,6 @@ AUDIT_LOGS = ("cloudaudit.googleapis.com/activity", "cloudaudit.googleapis.com/d
 ATTESTATION_SERVICE = "confidentialcomputing.googleapis.com"
 KEY_SERVICE = "cloudkms.googleapis.com"
 RESOURCE_LABEL = "compute.googleapis.com/resource_name"
-LAUNCHER_LABEL = "instance_name"
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_*.-]{1,100}")
 _RUN = r"(r[0-9a-f]{12})(?![0-9a-z])"
@@ -45,11 +44,6 @@ class LogEntry(msgspec.Struct, frozen=True):
     resource: dict[str, Any] = {}
     proto_payload: dict[str, Any] = msgspec.field(name="protoPayload", default_factory=dict)
     json_payload: dict[str, Any] = msgspec.field(name="jsonPayload", default_factory=dict)
-
-    @property
-    def of_machine(self) -> bool:
-        """Whether the platform says that a VM wrote it."""
-        return self.resource.get("type") == "gce_instance"
 
     @property
     def log(self) -> str:
@@ -96,7 +90,6 @@ def run_of(entry: LogEntry, settings: Settings) -> str | None:
     candidates = [
         entry.proto_payload.get("resourceName"),
         entry.labels.get(RESOURCE_LABEL),
-        entry.labels.get(LAUNCHER_LABEL),
         *(labels.get(name) for name in ("instance_name", "crypto_key_id", "name")),
     ]
     for text in candidates:
@@ -145,7 +138,7 @@ def unknown_machine(entry: LogEntry, entries: Iterable[Entry]) -> list[Finding]:
     """
     labels = entry.resource.get("labels", {})
     shown = labels.get("instance_id") if isinstance(labels, dict) else None
-    if not isinstance(shown, str):
+    if entry.resource.get("type") != "gce_instance" or not isinstance(shown, str):
         return []
     told = list(entries)
     machines = [one for one in told if one.kind == "instance"]

@@ -45,7 +45,7 @@ def metadata(settings: Settings, frozen: FrozenJob, order_digest: str) -> dict[s
         "tee-image-reference": frozen.image,
         "tee-cmd": json.dumps(["--order", order, "--order-digest", order_digest]),
         "tee-restart-policy": "Never",
-        "tee-container-log-redirect": "true",
+        "tee-container-log-redirect": "serial",
     }
     if SHAPES[frozen.job.machine.shape].gpu:
         items["tee-install-gpu-driver"] = "true"

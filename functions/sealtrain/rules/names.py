@@ -4,6 +4,7 @@ Rules:
 - Nothing is random: teardown computes the same names without having been told them.
 - D, P, L and R below are deployment, project, region and run id.
 - A function's word carries underscores in Python and hyphens in the cloud.
+- What a record is stands at the end of its name: who may create it is a condition on that ending.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sealtrain.rules.settings import Settings
 RunId = NewType("RunId", str)
 
 RUN_ID = re.compile(r"r[0-9a-f]{12}")
+_LOG_ENTRY = re.compile(r"runs/[^/]+/logs/[^/]+\.log\.json")
 WORKFLOW_TRAIN = "train"
 WORKFLOW_TEAR_DOWN = "tear_down"
 POOL_PROVIDER = "attestation-verifier"
@@ -115,7 +117,7 @@ def order(run: str) -> str:
 
 def held(run: str, order_digest: str) -> str:
     """State: the wrapped data key before its release."""
-    return f"runs/{run}/held/{hex_of(order_digest)}.json"
+    return f"runs/{run}/{hex_of(order_digest)}.held.json"
 
 
 def release(run: str) -> str:
@@ -175,7 +177,12 @@ def alert(run: str, entry_id: str) -> str:
 
 def log_entry(run: str, insert_id: str) -> str:
     """Evidence: one log entry as issued."""
-    return f"runs/{run}/logs/{insert_id}.json"
+    return f"runs/{run}/logs/{insert_id}.log.json"
+
+
+def is_log_entry(object_name: str) -> bool:
+    """Whether an object of this name is a log entry; anybody may put others below the prefix."""
+    return _LOG_ENTRY.fullmatch(object_name) is not None
 
 
 def proof(run: str) -> str:

@@ -4,12 +4,16 @@
 - torn_down: somebody or something asked for the end before the workflow did.
 - refused: the owner's input, the platform's offer, or the evidence was not acceptable.
 - failed: anything else.
+
+The word has to be borne out by the records: a run has not succeeded with a record missing or a claim that is
+not met, whatever the workflow says. `objection` is what closing and checking a bundle both ask.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
 
+from sealtrain.rules.claims import Claim
 from sealtrain.rules.facts import Evidence
 from sealtrain.rules.proof import RUN_ENDED
 
@@ -32,25 +36,67 @@ REFUSALS = frozenset(
 
 
 NEEDED_FOR_SUCCESS = ("verdict", "receipt", "published", "proof")
+MET_IN_SUCCESS = frozenset(
+    {
+        "dataset_bound",
+        "workload_attested",
+        "key_released_after_verdict",
+        "model_from_attested_workload",
+        "nothing_left",
+    }
+)
 
 
 def outcome_of(
-    evidence: Evidence, failure: Mapping[str, Any] | None, owner_was_told: bool
+    evidence: Evidence, claims: Iterable[Claim], failure: Mapping[str, Any] | None, owner_was_told: bool
 ) -> tuple[Outcome, str]:
     """Give outcome and reason; `owner_was_told` says that a refusal stands in the inbox."""
     if failure is None:
-        missing = [word for word in NEEDED_FOR_SUCCESS if word not in evidence.records]
-        if missing:
-            return "failed", f"not_shown: the run's records do not show success: no {', '.join(missing)}"
-        return "succeeded", ""
-    code, message = str(failure.get("code", "unknown")), str(failure.get("message", ""))
-    reason = f"{code}: {message}" if message else code
-    asked = _text(evidence, "teardown", "reason")
-    if asked and asked != RUN_ENDED:
+        objected = objection("succeeded", evidence, claims)
+        return ("failed", f"not_shown: {objected}") if objected else ("succeeded", "")
+    code, reason = str(failure.get("code", "unknown")), _reason(failure)
+    if owner_was_told:
+        return "refused", reason
+    if asked := _asked(evidence):
         return "torn_down", f"{asked} ({reason})"
-    if owner_was_told or code in REFUSALS or _text(evidence, "verdict", "verdict") == "not_met":
+    if code in REFUSALS or _text(evidence, "verdict", "verdict") == "not_met":
         return "refused", reason
     return "failed", reason
+
+
+def objection(outcome: str, evidence: Evidence, claims: Iterable[Claim]) -> str:
+    """Say why the records do not bear this word out; empty if they do."""
+    if outcome not in get_args(Outcome):
+        return f"{outcome[:40]} is no outcome"
+    if outcome == "torn_down" and not _asked(evidence):
+        return "no request of teardown before the run's end is on record"
+    if outcome != "succeeded":
+        return ""
+    missing = [word for word in NEEDED_FOR_SUCCESS if word not in evidence.records]
+    if missing:
+        return f"the run's records do not show success: no {', '.join(missing)}"
+    open_ = [
+        f"{claim.id} is {claim.verdict}"
+        for claim in claims
+        if claim.verdict == "not_met" or (claim.id in MET_IN_SUCCESS and claim.verdict != "met")
+    ]
+    return f"the run's records do not show success: {', '.join(open_)}" if open_ else ""
+
+
+def _asked(evidence: Evidence) -> str:
+    """Why somebody asked for the end before the workflow did; empty if nobody did."""
+    asked = _text(evidence, "teardown", "reason")
+    return "" if asked == RUN_ENDED else asked
+
+
+def _reason(failure: Mapping[str, Any]) -> str:
+    """Code, message, and the details that an owner needs to act; a job's own words stand for themselves."""
+    code, message = str(failure.get("code", "unknown")), str(failure.get("message", ""))
+    if not message:
+        return code
+    told = [("field", "field"), ("got", "got"), ("expected", "expected"), ("do", "remedy")]
+    details = "; ".join(f"{word} {failure[key]}" for word, key in told if failure.get(key))
+    return (message if code == "FAILED" else f"{code}: {message}") + (f" ({details})" if details else "")
 
 
 def _text(evidence: Evidence, word: str, field: str) -> str:

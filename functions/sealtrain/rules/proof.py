@@ -3,7 +3,8 @@
 Rules enforced here:
 - the proof covers what the ledger says was intended or made, and what the inventory found;
 - a resource is gone only when a query said so; a delete call that was accepted is not enough;
-- a key is gone when each of its versions is scheduled for destruction or destroyed: its name stays;
+- a key is gone when each of its versions is scheduled for destruction or destroyed: its name stays, and the
+  proof says when the last version is really destroyed;
 - what the inventory shows stands, whatever the ledger said before.
 
 Not handled here: the queries and deletes themselves (listeners/tear_down.py).
@@ -15,9 +16,11 @@ import msgspec
 
 from sealtrain.rules import names
 from sealtrain.rules.ledger import Entry, Kind
+from sealtrain.rules.resources import KeyVersion
 from sealtrain.rules.settings import Settings
 
 RUN_ENDED = "the run has ended"  # what the workflow gives as reason at its end
+MAKER_S = 90  # no function that makes something runs longer; a test compares the step table
 RUN_LABEL = "sealtrain-run"
 KEY_GONE = "every version destroyed or scheduled for it"
 DESTROYED = frozenset({"DESTROY_SCHEDULED", "DESTROYED"})
@@ -98,6 +101,15 @@ def inventory_queries(settings: Settings, run: str) -> tuple[str, ...]:
         f"storage get {names.sealed_bucket(settings, run)}: none",
         f"cloudkms list versions of {names.run_key(settings, run)}: {KEY_GONE}",
     )
+
+
+def key_gone(versions: Iterable[KeyVersion]) -> str | None:
+    """Say how a key is gone, and until when it could be restored; None while a version can be used."""
+    found = list(versions)
+    if any(version.state not in DESTROYED for version in found):
+        return None
+    until = max((v.destroyed_at for v in found if v.state != "DESTROYED"), default="")
+    return f"{KEY_GONE}; the last is destroyed at {until}" if until else KEY_GONE
 
 
 def _lifetime(kind: str, name: str, phases: dict[str, Entry]) -> Lifetime:

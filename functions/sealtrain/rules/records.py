@@ -86,13 +86,28 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the workload told job-events at its end, and when it was recorded."""
+    """What the workload told job-events at its end, and when it was recorded.
+
+    `signature` is base64, ECDSA P-256 over `said`, by the key that the run's token binds.
+    """
 
     run: str
     state: Literal["succeeded", "failed"]
     reason: str
     receipt_digest: str | None
+    signature: str
     time: str
+
+    def said(self) -> bytes:
+        """What was signed: the canonical JSON of the message without its signature."""
+        return canonical.dumps(
+            {
+                "run": self.run,
+                "state": self.state,
+                "reason": self.reason,
+                "receipt_digest": self.receipt_digest,
+            }
+        )
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ Rules enforced here:
 An attestation supports a control; it never by itself proves compliance. Every report says so.
 """
 
+import re
 from pathlib import Path
 
 import jinja2
@@ -17,7 +18,7 @@ import msgspec
 from sealtrain.rules import canonical
 from sealtrain.rules.bundle import Statement, TrustRoot
 from sealtrain.rules.capacity import Attempt, Refusal
-from sealtrain.rules.claims import Claim
+from sealtrain.rules.claims import Claim, RecordRef
 from sealtrain.rules.cost import Cost
 from sealtrain.rules.evidence import policy
 from sealtrain.rules.evidence.certificates import SIMULATED
@@ -39,6 +40,31 @@ NOT_CHECKED = (
     "Whether the data was right, lawful to use, or free of personal data.",
     "Log entries that arrived after the run was closed.",
 )
+
+# How each claim is checked, for readers who do not know the machinery.
+CHECKED_BY = {
+    "dataset_bound": "the order, frozen before the machine existed, against the machine's signed receipt",
+    "workload_attested": "the attestation token: signature, freshness, nonce, and each clause of the policy",
+    "key_released_after_verdict": "the storage's own times of verdict and hand-over",
+    "key_log": "the key service's own log of who used the key",
+    "model_from_attested_workload": "the receipt under the attested key, and the stored model read back",
+    "encrypted_at_rest": "the keys of bucket and disk, as the platform named them at creation",
+    "confidential_hardware": "the processor technology in the token against the plan",
+    "gpu_attested": "the token's words about the GPU's driver",
+    "within_limits": "machine time and estimated cost against the job's limits",
+    "nothing_left": "a query for each resource after its deletion",
+    "logs_recorded": "the log entries about the run, each read for alarms",
+}
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*(?:Z|\+00:00)")
+
+
+class FileLine(msgspec.Struct, frozen=True):
+    """One file that went in (`of` dataset) or came out (model): unsealed, its size in bytes and digest."""
+
+    of: str
+    name: str
+    size: int
+    sha256: str
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -74,6 +100,9 @@ class Report(msgspec.Struct, frozen=True):
     totals: dict[str, int]
     claims: tuple[Claim, ...]
     chain: tuple[Link, ...]
+    files: tuple[FileLine, ...]
+    trainer: str
+    machine: str
     metrics: dict[str, float | int]
     attempts: tuple[Attempt, ...]
     taken: str
@@ -84,6 +113,7 @@ class Report(msgspec.Struct, frozen=True):
     policy_digest: str
     clauses: tuple[Clause, ...]
     not_checked: tuple[str, ...]
+    records: tuple[RecordRef, ...]
     bundle_sha256: str
     signed_by: str
 
@@ -107,6 +137,9 @@ def build(statement: Statement, root_pem: str, bundle_sha256: str) -> Report:
         totals={name: verdicts.count(name) for name in names},  # type: ignore[arg-type]
         claims=stated.claims,
         chain=_chain(facts),
+        files=_files(facts),
+        trainer=facts.order.image if facts.order else "",
+        machine=_machine(facts),
         metrics=dict(sorted(facts.receipt.metrics.items())) if facts.receipt else {},
         attempts=facts.plan.attempts if facts.plan else (),
         taken=facts.machine.zone if facts.machine else "",
@@ -116,9 +149,19 @@ def build(statement: Statement, root_pem: str, bundle_sha256: str) -> Report:
         policy_version=stated.policy_version,
         policy_digest=stated.policy_digest,
         clauses=_clauses(facts),
-        not_checked=NOT_CHECKED,
+        not_checked=(*NOT_CHECKED, *_left_out(facts)),
+        records=tuple(sorted({each for one in stated.claims for each in one.records}, key=lambda r: r.name)),
         bundle_sha256=bundle_sha256,
         signed_by=f"{stated.signer.key_version} ({stated.signer.keyid})",
+    )
+
+
+def _left_out(facts: Facts) -> tuple[str, ...]:
+    count = facts.evidence.logs_left_out
+    return (
+        (f"{count} log entries: they did not fit into the bundle, and stay with its records.",)
+        if count
+        else ()
     )
 
 
@@ -142,6 +185,9 @@ def to_html(report: msgspec.Struct, template: str = "report.html.j2") -> bytes:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = _moment
+    environment.filters["times"] = _times
+    environment.tests["holding"] = lambda text, part: part in text
+    environment.globals["checked_by"] = CHECKED_BY
     return environment.get_template(template).render(report=report).encode()
 
 
@@ -175,12 +221,30 @@ def _chain(facts: Facts) -> tuple[Link, ...]:
             else "was not handed over",
         ),
         Link(
-            "job",
+            "receipt",
             facts.evidence.records["receipt"].sha256 if found else "",
-            f"{found.started} to {found.finished}" if found else "no receipt",
+            f"the machine's signed word on the training, {found.started} to {found.finished}"
+            if found
+            else "no receipt",
         ),
         Link("model", model, f"{len(found.model)} file(s)" if found else "no model"),
     )
+
+
+def _files(facts: Facts) -> tuple[FileLine, ...]:
+    """The dataset's files by the order, the model's by the receipt."""
+    order, found = facts.order, facts.receipt
+    data = [FileLine("dataset", f.path, f.size, f.sha256) for f in order.dataset.files] if order else []
+    model = [FileLine("model", f.name, f.size, f.sha256) for f in found.model] if found else []
+    return (*data, *model)
+
+
+def _machine(facts: Facts) -> str:
+    machine = facts.machine
+    if machine is None:
+        return ""
+    shape, technology = machine.attempt.shape, machine.attempt.technology
+    return f"{shape}, confidential by {technology}, in {machine.zone}, id {machine.instance_id}"
 
 
 def _clauses(facts: Facts) -> tuple[Clause, ...]:
@@ -205,6 +269,11 @@ def _clause(name: str, sentence: str, finding: Finding | None, judged: bool) -> 
     if finding is not None:
         return Clause(name, sentence, "not_met", finding.got, finding.expected)
     return Clause(name, sentence, "met" if judged else "no_evidence", "", "")
+
+
+def _times(text: str) -> str:
+    """Show every time in a sentence as people write it, to the millisecond."""
+    return _MOMENT.sub(r"\1 \2 UTC", text)
 
 
 def _moment(text: str) -> str:

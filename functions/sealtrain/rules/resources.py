@@ -70,10 +70,14 @@ class KeyInfo(msgspec.Struct, frozen=True):
 
 
 class KeyVersion(msgspec.Struct, frozen=True):
-    """A key version: its full name and its state, e.g. ENABLED or DESTROY_SCHEDULED."""
+    """A key version: its full name, its state (ENABLED, DESTROY_SCHEDULED, …), and when it is destroyed.
+
+    `destroyed_at` is RFC 3339, or empty while no destruction is scheduled.
+    """
 
     name: str
     state: str
+    destroyed_at: str = ""
 
 
 class Encrypted(msgspec.Struct, frozen=True):

@@ -99,5 +99,5 @@ def _refused(name: str, got: str, expected: str) -> SettingsError:
         field=name,
         got=got,
         expected=expected,
-        remedy=f"set {name} in the function's environment",
+        remedy=f"set {name} in the environment",
     )

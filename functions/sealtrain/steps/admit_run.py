@@ -21,6 +21,7 @@ from sealtrain.rules.job import FrozenJob, Job, default_job, settle_image
 from sealtrain.rules.job_file import parse_job
 from sealtrain.rules.resources import ObjectInfo
 from sealtrain.rules.settings import Settings
+from sealtrain.rules.table import check_learnable, is_table
 from sealtrain.rules.uploads import (
     MOST_ATTEMPTS,
     Claim,
@@ -97,9 +98,14 @@ def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: 
     shape, _, worst_case = cost_of(job, settings.region)
     objects = source_objects(_dataset(upload, prefix, storage), prefix)
     check_fits(objects, shape)
-    for each in objects if job.format == "csv" else ():
-        head = storage.get(upload.bucket, each.name, each.generation, first=SNIFFED_BYTES)
-        check_csv(each.name, head, each.size)
+    own = image == settings.trainer
+    looks = []
+    for each in objects:
+        if job.format == "csv" or (own and is_table(each.name)):
+            head = storage.get(upload.bucket, each.name, each.generation, first=SNIFFED_BYTES)
+            looks.append(check_csv(each.name, head, each.size))
+    if own:
+        check_learnable([look for look in looks if is_table(look.name)], job.arguments)
     return FrozenJob(
         run=run,
         job=job,

@@ -10,25 +10,28 @@ import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sealtrain.rules import bundle, canonical, dsse, names, records, report, tables
+from sealtrain.rules.claims import evaluate
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError
 from sealtrain.rules.evidence import policy
-from sealtrain.rules.facts import Evidence, Record
+from sealtrain.rules.facts import Evidence, Facts, Record
+from sealtrain.rules.ledger import is_entry
 from sealtrain.rules.outcome import outcome_of
 from sealtrain.rules.settings import Settings
 
 if TYPE_CHECKING:
     from sealtrain.cloud.bigquery import BigQuery
     from sealtrain.cloud.kms import Kms
-    from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.storage import Storage
 
 LOGS_MAX = 1000
-"""How many log entries go into a bundle; all of them stay in the evidence bucket."""
+LOGS_MAX_BYTES = 8 << 20
+"""What goes of the log entries into a bundle. All of them stay in the evidence bucket."""
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +56,6 @@ def close_run(
     storage: Storage,
     kms: Kms,
     bigquery: BigQuery,
-    ledger: Ledger,  # noqa: ARG001  # the entries are gathered as stored, byte for byte
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> Result:
@@ -87,7 +89,8 @@ def close_run(
 def _sign(request: Request, storage: Storage, kms: Kms, settings: Settings, now: str) -> bytes:
     evidence = _gather(request.run, storage, settings)
     refused = storage.stat(names.inbox_bucket(settings), names.refusal(request.run)) is not None
-    outcome, reason = outcome_of(evidence, request.failure, refused)
+    claims = evaluate(Facts(evidence, settings.attestation_root))
+    outcome, reason = outcome_of(evidence, claims, request.failure, refused)
     versions = [v for v in kms.list_versions(names.bundle_key(settings)) if v.state == "ENABLED"]
     if not versions:
         raise NotReadyError(
@@ -128,7 +131,11 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         "proof": (evidence, names.proof(run)),
     }
     found = {word: _record(storage, bucket, name) for word, (bucket, name) in places.items()}
-    logs = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")[:LOGS_MAX]
+    below_logs = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")
+    collected = [one for one in below_logs if names.is_log_entry(one.name)]
+    total = accumulate(one.size for one in collected)
+    fitting = [one for one, size in zip(collected, total, strict=True) if size <= LOGS_MAX_BYTES]
+    logs = _all(_record(storage, evidence, one.name) for one in fitting[:LOGS_MAX])
     ledger = storage.list(evidence, names.ledger_prefix(run))
     return Evidence(
         run=run,
@@ -136,8 +143,9 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         storage_key=names.storage_key(settings),
         key_pool=names.pool(settings),
         records={word: one for word, one in found.items() if one is not None},
-        ledger=_all(_record(storage, evidence, one.name) for one in ledger),
-        logs=_all(_record(storage, evidence, one.name) for one in logs),
+        ledger=_all(_record(storage, evidence, one.name) for one in ledger if is_entry(one.name)),
+        logs=logs,
+        logs_left_out=len(collected) - len(logs),
     )
 
 

@@ -52,11 +52,11 @@ def create_bucket(
         kms_key=names.storage_key(settings),
         labels=names.labels(settings, run, state.job(run).expires),
     )
-    ledger.intent(run, "bucket", spec.name)
-    try:
-        bucket: BucketInfo | None = storage.create_bucket(spec)
-    except AlreadyExistsError:
-        bucket = storage.get_bucket(spec.name)
+    with ledger.making(run, "bucket", spec.name):
+        try:
+            bucket: BucketInfo | None = storage.create_bucket(spec)
+        except AlreadyExistsError:
+            bucket = storage.get_bucket(spec.name)
     if bucket is None:
         raise NotReadyError("the bucket is just being removed", field=spec.name, remedy="ask again")
     _check_same(bucket, spec)

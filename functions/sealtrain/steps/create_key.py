@@ -57,11 +57,11 @@ def create_key(
         labels=names.labels(settings, run, state.job(run).expires),
         destroy_scheduled_s=DESTROY_SCHEDULED_S,
     )
-    ledger.intent(run, "key", name)
-    try:
-        key: KeyInfo | None = kms.create_key(spec)
-    except AlreadyExistsError:
-        key = kms.get_key(name)
+    with ledger.making(run, "key", name):
+        try:
+            key: KeyInfo | None = kms.create_key(spec)
+        except AlreadyExistsError:
+            key = kms.get_key(name)
     if key is None or key.primary_state in {None, "PENDING_GENERATION"}:
         raise NotReadyError(
             "the key's first version is not made yet", field=name, expected="ENABLED", remedy="ask again"

@@ -21,7 +21,6 @@ from sealtrain.rules.parsing import convert
 from sealtrain.rules.settings import Settings
 
 if TYPE_CHECKING:
-    from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.storage import Storage
 
 CHUNK_BYTES = 1 << 20
@@ -55,7 +54,6 @@ def publish_model(
     request: Request,
     *,
     storage: Storage,
-    ledger: Ledger,  # noqa: ARG001  # the table gives it to every step that proves something
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> Result:

@@ -4,7 +4,7 @@
   bounds what it can cost. Flex-start: a template, a group that does not repair, a resize request.
 - Runs after the dataset is sealed, because capacity bills from its grant.
 - Waiting ends: what is not granted in time is given up, and teardown cancels it.
-- In which zone something was begun is read from the ledger, so that a repeat goes on there.
+- Which zones refused is read from the ledger, so that a repeat goes on after them.
 """
 
 from __future__ import annotations
@@ -89,11 +89,10 @@ class _Maker:
                 found = self._make("reservation", name, body)
             except StockOutError:
                 continue
-            if found.status in {"CREATING", "UPDATING"}:
+            if found.status != "READY":
                 return "waiting"
-            if found.status == "READY":
-                self._made(found, name)
-                return "granted"
+            self._made(found, name)
+            return "granted"
         raise _stock_out(self._frozen, "no zone of the plan can reserve it")
 
     def queue(self, attempt: Attempt, order_digest: str) -> State_:
@@ -111,16 +110,18 @@ class _Maker:
         return "granted" if found.status == "SUCCEEDED" else "waiting"
 
     def _make(self, kind: MachineKind, name: str, body: dict[str, Any]) -> Resource:
-        self._ledger.intent(self._run, kind, name)
-        found = self._compute.get(kind, name)
-        if found is None:
-            try:
-                operation = self._compute.insert(kind, name, body, machine.request_id(name))
-            except AlreadyExistsError:
-                operation = None
-            if operation and not operation.done:
-                self._compute.get_operation(operation)
+        with self._ledger.making(self._run, kind, name):
             found = self._compute.get(kind, name)
+            if found is None:
+                try:
+                    operation = self._compute.insert(kind, name, body, machine.request_id(name))
+                except AlreadyExistsError:
+                    operation = None
+                if operation and not operation.done:
+                    self._compute.get_operation(operation)
+                found = self._compute.get(kind, name)
+            if found and kind == "reservation" and found.status not in {"CREATING", "UPDATING", "READY"}:
+                raise _stock_out(self._frozen, f"the reservation is {found.status}")
         if found is None:
             raise NotReadyError("the platform is still making it", field=name, remedy="ask again")
         machine.check_same(found, body)

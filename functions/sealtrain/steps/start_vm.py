@@ -1,7 +1,7 @@
 """Start the run's confidential VM, or find the one that was started. Never a second one.
 
-- The zones of the plan are tried in order; only a stock-out leads to the next. Where a try was begun
-  is read from the ledger, so that a repeat goes on there, with the same request id.
+- The zones of the plan are tried in order; only a stock-out leads to the next. Which zones refused is read
+  from the ledger, so that a repeat goes on after them, with the same request id.
 - A flex-start VM is made by its group; it is found and compared all the same.
 - Once the ledger says `made`, the VM is not made again, even when it has ended since.
 """
@@ -63,9 +63,9 @@ def start_vm(
             return Result(run=run, instance=entry.name, zone=zone_of(entry.name))
     for attempt in _attempts(plan, entries):
         name = names.instance(settings, run, attempt.zone)
-        ledger.intent(run, "instance", name, {"order_digest": order_digest})
         try:
-            found = _start(name, attempt, frozen, order_digest, compute, settings)
+            with ledger.making(run, "instance", name, {"order_digest": order_digest}):
+                found = _start(name, attempt, frozen, order_digest, compute, settings)
         except StockOutError:
             continue
         machine.check_same_instance(found, settings, frozen, order_digest)

@@ -1,14 +1,17 @@
 """Judge the machine's attestation token and put the verdict on record, before any key moves.
 
-The first verdict stands; called again gives it again. A token that is refused, and a machine that
-ends or stays silent without one, disables the run's key versions: nothing can open the data then.
+- The first verdict stands; called again gives it again. A refusal stands by itself. An acceptance has to
+  follow once more from token, order, plan and ledger at its recorded time, under what is allowed now:
+  whoever could place a record in the bucket has not thereby accepted a machine.
+- A token that is refused, and a machine that ends or stays silent without one, disables the run's key
+  versions: nothing can open the data then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -19,7 +22,7 @@ from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotReadyError
 from sealtrain.rules.evidence import attested, policy, token
 from sealtrain.rules.evidence.findings import Finding
-from sealtrain.rules.order import parse_order
+from sealtrain.rules.order import Order, parse_order
 from sealtrain.rules.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 SILENCE_S = 900
 """How long a machine may run before it has shown a token (a GPU's driver takes minutes)."""
+SKEW = timedelta(minutes=5)
+"""How far the clocks of two functions may be apart."""
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,17 +63,21 @@ def verify_evidence(
 ) -> Result:
     """Judge once. Raises NotReadyError while the machine may still speak, EvidenceError if refused."""
     run = names.checked_run_id(request.run)
+    case = _case(run, storage, ledger, settings)
     verdict = _find_verdict(storage, settings, run)
     if verdict is None:
-        verdict = _keep(storage, settings, _judge(run, storage, compute, ledger, settings, clock()))
+        verdict = _keep(storage, settings, _first(case, storage, compute, settings, clock()))
+    reasons = verdict.reasons
     if verdict.verdict == "met":
-        return Result(run=run, verdict="met", trust_root=verdict.trust_root)
+        reasons = _objections(verdict, case, storage, settings, clock())
+        if not reasons:
+            return Result(run=run, verdict="met", trust_root=verdict.trust_root)
     for version in kms.list_versions(names.run_key(settings, run)):
         if version.state == "ENABLED":
             kms.disable_version(version.name)
-    first = verdict.reasons[0]
+    first = reasons[0] if reasons else _finding("malformed", "reasons", "none", "why it was refused")
     raise EvidenceError(
-        f"the machine's evidence is refused: {', '.join(sorted({r.reason for r in verdict.reasons}))}",
+        f"the machine's evidence is refused: {', '.join(sorted({r.reason for r in reasons}))}",
         field=first.field,
         got=first.got,
         expected=first.expected,
@@ -76,9 +85,16 @@ def verify_evidence(
     )
 
 
-def _judge(
-    run: str, storage: Storage, compute: Compute, ledger: Ledger, settings: Settings, now: datetime
-) -> records.VerdictRecord:
+class _Case(msgspec.Struct, frozen=True):
+    """What a token of this run is judged by: its own records, none of them the verdict's."""
+
+    run: str
+    order: Order
+    order_digest: str
+    machine: attested.Machine
+
+
+def _case(run: str, storage: Storage, ledger: Ledger, settings: Settings) -> _Case:
     state = names.state_bucket(settings)
     data = storage.get(state, names.order(run))
     order, order_digest = parse_order(data), canonical.digest(data)
@@ -86,36 +102,47 @@ def _judge(
     found = attested.machine_of(ledger.entries(run), plan)
     if found is None:
         raise _not_yet("no machine is on the ledger")
-    evidence, name = names.evidence_bucket(settings), names.token(run)
+    return _Case(run, order, order_digest, found)
+
+
+def _first(
+    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
+) -> records.VerdictRecord:
+    """The verdict on what the machine has shown, or on its silence."""
+    evidence, name = names.evidence_bucket(settings), names.token(case.run)
     shown, ended = storage.find(evidence, name), ""
     if shown is None:
         # Looked for again after the machine: one that spoke and then ended is not taken for silent.
-        ended = _ended(compute, found.name, now)
+        ended = _ended(compute, case.machine.name, now)
         shown = storage.find(evidence, name)
     if shown is None:
-        if not ended and seconds_between(found.made, now.isoformat()) < SILENCE_S:
+        if not ended and seconds_between(case.machine.made, now.isoformat()) < SILENCE_S:
             raise _not_yet("no token yet")
-        return _refused(run, order_digest, now, _silence(ended))
+        return _refused(case, now, _silence(ended))
+    return _judge(case, shown, settings, now)
+
+
+def _judge(case: _Case, shown: bytes, settings: Settings, at: datetime) -> records.VerdictRecord:
     try:
         record = records.parse(shown, records.TokenRecord, "token.json")
         expected = attested.expectation(
-            order=order,
-            order_digest=order_digest,
+            order=case.order,
+            order_digest=case.order_digest,
             record=record,
-            machine=found,
+            machine=case.machine,
             allowed=policy.deployment(settings),
             root_pem=settings.attestation_root,
-            at=now,
+            at=at,
         )
     except EvidenceError as error:
-        return _refused(run, order_digest, now, _broken(error))
-    judgement = attested.judge(record, expected, order_digest)
+        return _refused(case, at, _broken(error))
+    judgement = attested.judge(record, expected, case.order_digest)
     return records.VerdictRecord(
-        run=run,
+        run=case.run,
         verdict="met" if judgement.met else "not_met",
         reasons=judgement.findings,
-        time=now.isoformat(),
-        order_digest=order_digest,
+        time=at.isoformat(),
+        order_digest=case.order_digest,
         token_digest=judgement.token_digest,
         trust_root=judgement.trust_root,
         policy_version=judgement.policy_version,
@@ -125,23 +152,59 @@ def _judge(
     )
 
 
+def _objections(
+    verdict: records.VerdictRecord, case: _Case, storage: Storage, settings: Settings, now: datetime
+) -> tuple[Finding, ...]:
+    """Why an acceptance on record does not follow from the run's records; none if it does."""
+    shown = storage.find(names.evidence_bucket(settings), names.token(case.run))
+    if shown is None:
+        return (_finding("verdict", "token", "an acceptance without a token", "a token"),)
+    made = datetime.fromisoformat(case.machine.made)
+    try:
+        at = datetime.fromisoformat(verdict.time)
+        inside = made - SKEW <= at <= now + SKEW
+    except (ValueError, TypeError):
+        inside = False
+    if not inside:
+        lived = f"a time from {case.machine.made} to {now.isoformat()}"
+        return (_finding("verdict", "time", verdict.time, lived),)
+    again = _judge(case, shown, settings, at)
+    if again.verdict != "met":
+        return again.reasons
+    return tuple(
+        _finding("verdict", field, getattr(verdict, field), getattr(again, field))
+        for field in ("run", "order_digest", "token_digest", "trust_root")
+        if getattr(verdict, field) != getattr(again, field)
+    )
+
+
 def _ended(compute: Compute, name: str, now: datetime) -> str:
     found = compute.get("instance", name)
     return "the machine is gone" if found is None else machine.end_of(found, now, patience_s=0)
 
 
-def _refused(run: str, order_digest: str, now: datetime, finding: Finding) -> records.VerdictRecord:
+def _refused(case: _Case, at: datetime, finding: Finding) -> records.VerdictRecord:
     return records.VerdictRecord(
-        run=run,
+        run=case.run,
         verdict="not_met",
         reasons=(finding,),
-        time=now.isoformat(),
-        order_digest=order_digest,
+        time=at.isoformat(),
+        order_digest=case.order_digest,
         token_digest="",
         trust_root=token.NOTHING_ATTESTED,
         policy_version=policy.load().version,
         policy_digest=policy.load().digest,
         verifier=token.VERIFIER,
+    )
+
+
+def _finding(reason: str, field: str, got: object, expected: object) -> Finding:
+    return Finding(
+        reason=reason,
+        field=field,
+        got=str(got)[:200],
+        expected=str(expected)[:200],
+        sentence="A verdict follows from the run's own records.",
     )
 
 

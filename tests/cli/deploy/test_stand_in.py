@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from sealtrain.rules import names, step_table
 
 from cli.api import Api
-from cli.deploy.stand_in import Deployed, deploy
+from cli.deploy.stand_in import DEFAULT_TRAINER, Deployed, built, deploy
 from cli.stand_in import StandIn
 
 
@@ -31,6 +34,17 @@ def test_the_default_trainer_is_pinned_and_approved(deployed: Deployed) -> None:
     """By the digest that was built, not by a tag."""
     settings = deployed.settings
     assert settings.trainer.partition("@")[2] in settings.approved_images
+
+
+def test_a_trainer_of_an_earlier_start_stays_approved(tmp_path: Path) -> None:
+    """Starting again without --trainer takes no approval away; a new build of the same name replaces it."""
+    minimal = DEFAULT_TRAINER.parent / "minimal"
+    first = built(tmp_path, [DEFAULT_TRAINER, minimal])
+    assert built(tmp_path, [DEFAULT_TRAINER]) == first
+    other = tmp_path / "other" / "minimal"
+    shutil.copytree(minimal, other)
+    (other / "trainer" / "more.py").write_text("")
+    assert built(tmp_path, [DEFAULT_TRAINER, other])["minimal"] != first["minimal"]
 
 
 def test_what_somebody_took_away_is_put_back(stand_in: StandIn, api: Api, deployed: Deployed) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, get_args
 
+import celpy
 import pytest
-from sealtrain.rules import names, step_table
+from celpy.adapter import json_to_cel
+from sealtrain.rules import ledger, names, records, step_table
 from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
 
@@ -112,6 +117,111 @@ def test_nobody_deletes_or_overwrites_state_and_evidence(world: World) -> None:
     write_once = {f"projects/_/buckets/{b(SETTINGS)}" for b in (names.state_bucket, names.evidence_bucket)}
     held = {p for grant in world.grants if grant.on in write_once for p in permissions(world, grant.role)}
     assert held <= {"storage.objects.create", "storage.objects.get", "storage.objects.list"}
+
+
+RUN = "r0123456789ab"
+# Who creates which record of a run; nobody else may.
+MAKER_OF = {
+    **{names.claim(RUN): "admit_run", names.job(RUN): "admit_run", names.plan(RUN): "plan_capacity"},
+    **{names.order(RUN): "seal_dataset", names.held(RUN, "sha256:ab"): "seal_dataset"},
+    **{names.release(RUN): "submit_job", names.completion(RUN): "record_completion"},
+    names.teardown(RUN): "tear_down",
+}
+WITNESS_OF = {
+    **{names.token(RUN): "workload", names.receipt(RUN): "workload"},
+    **{names.verdict(RUN): "verify_evidence", records.published(RUN): "publish_model"},
+    **{names.log_entry(RUN, "1x"): "record_attestation", names.alert(RUN, "1x"): "record_attestation"},
+    **{names.judgement(f"runs/{RUN}/evidence/00001/token.json"): "record_attestation"},
+    names.proof(RUN): "tear_down",
+    **dict.fromkeys(
+        (
+            names.bundle(RUN),
+            names.report(RUN, "json"),
+            names.report(RUN, "html"),
+            names.resources(RUN),
+            names.closed(RUN),
+        ),
+        "close_run",
+    ),
+    **{
+        ledger.object_name(RUN, kind, f"projects/p/zones/z/{kind}s/m", phase): maker
+        for kind, maker in {
+            "key": "create_key",
+            "bucket": "create_bucket",
+            "reservation": "reserve_capacity",
+            "template": "reserve_capacity",
+            "group": "reserve_capacity",
+            "request": "reserve_capacity",
+            "instance": "start_vm",
+        }.items()
+        for phase in ("intent", "made", "refused")
+    },
+    **{
+        ledger.object_name(RUN, kind, f"projects/p/zones/z/{kind}s/m", "gone"): "tear_down"
+        for kind in get_args(ledger.Kind)
+    },
+    "reports/20261122T000000Z_20261123T000000Z.json": "report_compliance",
+}
+
+
+def may_create(world: World, bucket_name: str, name: str) -> set[str]:
+    """The accounts whose grants allow them to create an object of this name, by the conditions' CEL."""
+    full = f"projects/_/buckets/{bucket_name}/objects/{name}"
+    found = set()
+    for grant in world.grants:
+        above = grant.on in {"projects/demo-project", f"projects/_/buckets/{bucket_name}"}
+        creates = above and "storage.objects.create" in permissions(world, grant.role)
+        if creates and (not grant.condition or holds(grant.condition, full)):
+            found.add(grant.member)
+    return found
+
+
+def holds(condition: str, resource: str) -> bool:
+    """What an IAM condition says of a resource."""
+    facts = json_to_cel({"name": resource})
+    return bool(compiled(condition).evaluate({"resource": facts}))
+
+
+@lru_cache(maxsize=256)
+def compiled(condition: str) -> Any:
+    environment = celpy.Environment()
+    return environment.program(environment.compile(condition))
+
+
+@pytest.mark.parametrize(
+    ("of", "owners"), [(names.state_bucket, MAKER_OF), (names.evidence_bucket, WITNESS_OF)]
+)
+def test_each_record_has_one_account_that_may_create_it(
+    world: World, of: Callable[[Settings], str], owners: dict[str, str]
+) -> None:
+    """A verdict is verify_evidence's word, a proof tear_down's; no other account can put one there."""
+    able = {name: may_create(world, of(SETTINGS), name) for name in owners}
+    assert able == {
+        name: {f"serviceAccount:{names.service_account(SETTINGS, word)}"} for name, word in owners.items()
+    }
+
+
+def test_every_record_a_function_may_create_is_one_that_is_known(world: World) -> None:
+    """The endings of the grants are those of the records above: none is left over."""
+    endings = {e for row in step_table.FUNCTIONS for grant in row.grants for e in grant.endings}
+    known = [*MAKER_OF, *WITNESS_OF]
+    assert [ending for ending in endings if not any(name.endswith(ending) for name in known)] == []
+
+
+def test_a_condition_is_within_the_platforms_limits(world: World) -> None:
+    """IAM takes at most 12 logical operators in one condition."""
+    assert max(len(re.findall(r"&&|\|\|", grant.condition)) for grant in world.grants) <= 12
+
+
+def test_nobody_may_write_log_entries(world: World) -> None:
+    """An alarm in the platform's log tears a run down: no account of ours writes one, least of all a VM's."""
+    may = [
+        grant
+        for grant in world.grants
+        if grant.role.startswith("roles/logging.")
+        or "logging.logEntries.create" in permissions(world, grant.role)
+    ]
+    assert may == []
 
 
 def test_a_right_on_sealed_buckets_ends_at_their_prefix(world: World) -> None:

@@ -56,9 +56,9 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(tmp_path: Path) -> No
 
 
 def test_a_demo_that_takes_too_long_names_the_phase(tmp_path: Path) -> None:
-    """Exit 4, and what was waited for."""
+    """Exit 4, and what was waited for; with --json stdout is one document all the same."""
     shown = subprocess.run(
-        [*DEMO, "--within-s", "1"],
+        [*DEMO, "--within-s", "1", "--json"],
         cwd=tmp_path,
         env=ENV,
         capture_output=True,
@@ -69,4 +69,6 @@ def test_a_demo_that_takes_too_long_names_the_phase(tmp_path: Path) -> None:
     assert shown.returncode == 4
     assert "did not reach" in shown.stderr
     assert "within 1 s" in shown.stderr
+    assert json.loads(shown.stdout)["error"]["code"] == "timeout"
+    assert " deploy " in shown.stderr
     assert of_state(tmp_path) == []

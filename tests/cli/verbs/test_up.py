@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,9 @@ def test_up_serves_others_in_its_folder_and_goes_on_after_a_restart(folder: Path
     """One JSON line; verbs find it; the official client follows its exports; the state outlives it."""
     with up(folder) as (_, said):
         assert {"endpoint", "project", "inbox", "region", "front", "console", "exports"} <= set(said)
+        assert set(said["trainers"]) == {"tabular"}
+        with urllib.request.urlopen(said["console"], timeout=10) as page:  # noqa: S310 - our own loopback
+            assert "text/html" in page.headers["Content-Type"]
         put = (
             "from google.cloud import storage\n"
             f"blob = storage.Client().bucket({said['inbox']!r}).blob('elsewhere/note.txt')\n"

@@ -41,7 +41,7 @@ def test_entry_is_kept_as_issued_with_a_row_about_it() -> None:
     found = record_attestation.record_attestation(
         msgspec.Raw(raw), **rooms, settings=world.settings, clock=world.clock
     )
-    assert world.storage.get(world.evidence, f"runs/{run}/logs/a1.json") == raw
+    assert world.storage.get(world.evidence, f"runs/{run}/logs/a1.log.json") == raw
     [row] = world.bigquery.rows.values()
     assert (row["evidence_object"], row["verdict"], found.alarm) == (found.object, "recorded", "")
     assert row["evidence_sha256"] == canonical.digest(raw)
@@ -158,9 +158,8 @@ def test_what_is_no_entry_is_refused() -> None:
             world.call_raw(record_attestation, message)
 
 
-def launcher(run: str, instance_id: str = MACHINE_ID) -> dict[str, Any]:
-    entry = integrity(run)
-    entry["logName"] = "projects/demo-project/logs/confidential-space-launcher"
+def booted(run: str, instance_id: str = MACHINE_ID) -> dict[str, Any]:
+    entry = integrity(run, bootCounter="1")
     entry["resource"]["labels"]["instance_id"] = instance_id
     return entry
 
@@ -194,7 +193,7 @@ def test_entry_of_an_unknown_machine_is_an_alarm() -> None:
     """A machine of the run's name that the ledger does not know closes the key."""
     world = World()
     run = world.start()
-    assert world.call_raw(record_attestation, launcher(run, "666")).alarm == "instance"
+    assert world.call_raw(record_attestation, booted(run, "666")).alarm == "instance"
     [finding] = closed_with(world, run, "instance").reasons
     assert finding.got == "666"
     assert MACHINE_ID in finding.expected
@@ -206,7 +205,7 @@ def test_entry_of_a_machine_that_is_just_being_made_is_none() -> None:
     run = world.prepare()
     zone = "projects/demo-project/zones/us-central1-a"
     world.ledger.intent(run, "instance", f"{zone}/instances/sealtrain-{run}")
-    assert world.call_raw(record_attestation, launcher(run)).alarm == ""
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
 
 
 def test_entry_of_a_machine_that_a_group_is_waited_for_is_none() -> None:
@@ -214,32 +213,24 @@ def test_entry_of_a_machine_that_a_group_is_waited_for_is_none() -> None:
     world = World()
     run = world.prepare()
     world.ledger.intent(run, "request", "projects/demo-project/zones/us-central1-a/x/sealtrain-r")
-    assert world.call_raw(record_attestation, launcher(run)).alarm == ""
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
     other = World()
-    assert other.call_raw(record_attestation, launcher(other.prepare())).alarm == "instance"
-
-
-def test_launchers_own_label_names_the_run() -> None:
-    """Confidential Space's launcher labels its entries with the machine's name alone."""
-    world = World()
-    run = world.start()
-    entry = launcher(run) | {"labels": {"instance_name": f"sealtrain-{run}"}}
-    assert world.call_raw(record_attestation, entry).run == run
+    assert other.call_raw(record_attestation, booted(other.prepare())).alarm == "instance"
 
 
 def test_silence_is_an_alarm() -> None:
     """A machine that has run a quarter of an hour without a token closes the key; with one it does not."""
     world = World()
     run = world.start()
-    assert world.call_raw(record_attestation, launcher(run)).alarm == ""
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
     world.time += timedelta(seconds=record_attestation.SILENCE_S)
-    assert world.call_raw(record_attestation, launcher(run)).alarm == "silence"
+    assert world.call_raw(record_attestation, booted(run)).alarm == "silence"
     closed_with(world, run, "silence")
     speaking = World()
     other = speaking.start()
     speaking.attest(other)
     speaking.time += timedelta(seconds=record_attestation.SILENCE_S)
-    assert speaking.call_raw(record_attestation, launcher(other)).alarm == ""
+    assert speaking.call_raw(record_attestation, booted(other)).alarm == ""
 
 
 def test_silence_limit_is_that_of_the_step() -> None:
@@ -284,7 +275,7 @@ def test_a_later_token_that_does_not_meet_the_policy_closes_the_key(
     run = world.start()
     world.attest(run)
     attest_again(world, run, 1)
-    assert world.call_raw(record_attestation, launcher(run)).alarm == ""
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
     attest_again(world, run, 2, **changes)
     assert world.call_raw(record_attestation, integrity(run)).alarm == reason
     closed_with(world, run, reason)
@@ -303,7 +294,7 @@ def test_a_token_shown_again_is_a_replay() -> None:
     first = world.storage.get(world.evidence, names.token(run))
     world.storage.created = authority.NOW.isoformat()
     world.storage.create(world.evidence, f"runs/{run}/evidence/00001/token.json", first)
-    assert world.call_raw(record_attestation, launcher(run)).alarm == "replay"
+    assert world.call_raw(record_attestation, booted(run)).alarm == "replay"
     closed_with(world, run, "replay")
 
 
@@ -313,7 +304,7 @@ def test_a_later_record_that_is_none_is_malformed() -> None:
     run = world.start()
     world.attest(run)
     world.storage.create(world.evidence, f"runs/{run}/evidence/00001/token.json", b"{}")
-    assert world.call_raw(record_attestation, launcher(run)).alarm == "malformed"
+    assert world.call_raw(record_attestation, booted(run)).alarm == "malformed"
     closed_with(world, run, "malformed")
 
 
@@ -321,7 +312,7 @@ def test_a_delivery_that_was_cut_off_is_done_again() -> None:
     """The second delivery finds the alert, and closes the key and asks for teardown all the same."""
     world = World()
     run = world.start()
-    entry = launcher(run, "666")
+    entry = booted(run, "666")
     world.call_raw(record_attestation, entry)
     world.kms.states.clear()
     world.pubsub.published.clear()

@@ -1,15 +1,38 @@
 """Teardown in one pass, repeated until everything was seen absent, then proved."""
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sealtrain.listeners import tear_down
 from sealtrain.rules import machine, names
-from sealtrain.rules.errors import DeniedError, InvalidRequestError, JobFailedError, NotReadyError
+from sealtrain.rules.bundle import open_statement
+from sealtrain.rules.errors import (
+    DeniedError,
+    InvalidRequestError,
+    JobFailedError,
+    NotReadyError,
+    QuotaError,
+    StockOutError,
+)
+from sealtrain.rules.ledger import open_intents
+from sealtrain.rules.proof import MAKER_S
 from sealtrain.rules.resources import Resource
-from sealtrain.steps import start_vm
+from sealtrain.rules.step_table import FUNCTIONS
+from sealtrain.steps import (
+    close_run,
+    create_bucket,
+    create_key,
+    plan_capacity,
+    reserve_capacity,
+    seal_dataset,
+    start_vm,
+)
 
-from tests.functions.closing import World
+from tests.functions import authority
+from tests.functions.closing import BUNDLE_KEY, World
 
 
 def proof(world: World, run: str) -> dict[str, object]:
@@ -104,11 +127,14 @@ def test_group_template_request_and_reservation_go_in_order() -> None:
 
 
 def test_intent_without_outcome_is_looked_for() -> None:
-    """A crash between intent and create leaves an intent; teardown looks, and says it is absent."""
+    """A crash between intent and create leaves an intent; once its maker cannot live, it is seen absent."""
     world = World()
     run = world.prepare()
     name = names.instance(world.settings, run, "us-central1-a")
     world.ledger.intent(run, "instance", name)
+    with pytest.raises(NotReadyError, match="may still be made"):
+        world.call(tear_down, run=run)
+    world.time += timedelta(seconds=MAKER_S)
     world.call(tear_down, run=run)
     lines = {one["name"]: one for one in proof(world, run)["resources"]}  # type: ignore[attr-defined,index]
     assert lines[name]["created"] == ""
@@ -171,3 +197,99 @@ def test_run_that_never_was_leaves_no_trace() -> None:
     assert world.storage.objects == {}
     with pytest.raises(InvalidRequestError, match="not a run id"):
         world.call(tear_down, run="../../x")
+
+
+RESERVED = b"machine: {shape: n2d-standard-4, mode: reservation}"
+QUEUED = b"machine: {shape: a3-highgpu-1g, mode: flex-start}"
+# maker: the steps before it, its job, the room whose create meets the teardown, and how that create is called
+MAKERS: dict[str, tuple[Any, tuple[Any, ...], bytes | None, str, str]] = {
+    "create_key": (create_key, (plan_capacity,), None, "kms", "create_key"),
+    "create_bucket": (create_bucket, (plan_capacity, create_key), None, "storage", "create_bucket"),
+    "reserve_capacity": (reserve_capacity, (), RESERVED, "compute", "insert"),
+    "reserve_capacity by flex-start": (reserve_capacity, (), QUEUED, "compute", "insert"),
+    "start_vm": (start_vm, (), None, "compute", "insert"),
+}
+
+
+def meet(room: Any, method: str, action: Callable[[], None], *, after: bool) -> None:
+    """Let `action` happen once, in the instant before or after the room's next create."""
+    real = getattr(room, method)
+
+    def create(*args: Any) -> Any:
+        setattr(room, method, real)
+        if not after:
+            action()
+        made = real(*args)
+        if after:
+            action()
+        return made
+
+    setattr(room, method, create)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the create", "after the create"])
+@pytest.mark.parametrize("word", MAKERS)
+def test_what_is_made_while_a_teardown_runs_is_seen_gone_after_it_was_made(word: str, after: bool) -> None:
+    """The pass waits for the maker's outcome, the maker stops, and the proof's times are in order."""
+    module, before, job, room, method = MAKERS[word]
+    world = World()
+    run = world.admit(job=job)
+    for step in before or (plan_capacity, create_key, create_bucket, seal_dataset):
+        world.call(step, run=run)
+
+    def torn_down() -> None:
+        with pytest.raises(NotReadyError, match="standing"):
+            world.call(tear_down, run=run, reason="asked in that instant")
+
+    meet(getattr(world, room), method, torn_down, after=after)
+    with pytest.raises((JobFailedError, NotReadyError)):
+        world.call(module, run=run)
+    with pytest.raises(JobFailedError, match="torn down"):
+        world.call(module, run=run)  # the workflow's next try
+
+    if open_intents(world.ledger.entries(run)):  # what it made was removed before it could tell
+        world.time += timedelta(seconds=MAKER_S)
+    world.call(tear_down, run=run)
+    assert world.compute.found == {}
+    assert world.storage.buckets == {}
+    world.call(close_run, run=run, failure={"code": "torn_down"})
+    signed = world.storage.get(world.evidence, names.bundle(run))
+    stated = open_statement(signed, authority.public_pem(BUNDLE_KEY)).predicate
+    assert {claim.id: claim.verdict for claim in stated.claims}["nothing_left"] == "met"
+
+
+@pytest.mark.parametrize("error", [QuotaError("too many"), DeniedError("may not"), StockOutError("none")])
+def test_what_the_platform_refused_is_not_waited_for(error: Exception) -> None:
+    """A refused create is an outcome: the first pass proves that nothing is there."""
+    world = World()
+    run = world.prepare()
+    world.compute.failures = {attempt.zone: error for attempt in world.state.plan(run).attempts}
+    with pytest.raises(type(error)):
+        world.call(start_vm, run=run)
+    assert {p for k, p in world.phases(run) if k == "instance"} == {"intent", "refused"}
+    assert world.call(tear_down, run=run).proof
+
+
+def test_no_maker_may_run_longer_than_a_teardown_waits() -> None:
+    """What tells of its makings is ended by the platform before its intents stop counting as open."""
+    makers = [
+        row for row in FUNCTIONS if any(e.endswith(".intent.json") for g in row.grants for e in g.endings)
+    ]
+    assert {row.name for row in makers} == {"create_key", "create_bucket", "reserve_capacity", "start_vm"}
+    assert all(row.timeout_s < MAKER_S for row in makers)
+
+
+@pytest.mark.parametrize("word", ["create_key", "create_bucket", "start_vm"])
+def test_after_a_teardown_not_even_an_intent_is_written(word: str) -> None:
+    """A maker that comes after the request leaves nothing that a later pass had to wait for."""
+    module, before, job, _, _ = MAKERS[word]
+    world = World()
+    run = world.admit(job=job)
+    for step in before or (plan_capacity, create_key, create_bucket, seal_dataset):
+        world.call(step, run=run)
+    world.call(tear_down, run=run, reason="asked before")
+    written = world.phases(run)
+    with pytest.raises(JobFailedError, match="torn down"):
+        world.call(module, run=run)
+    assert world.phases(run) == written
+    assert world.call(tear_down, run=run).proof

@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sealtrain.listeners import record_completion
 from sealtrain.rules import bundle, canonical, dsse, names
 from sealtrain.rules.errors import EvidenceError
+from sealtrain.steps import verify_evidence
 
 from tests.functions import authority
 from tests.functions.closing import BUNDLE_KEY, World
@@ -202,3 +204,41 @@ def test_wrong_kind_of_statement_is_refused() -> None:
 def test_size_is_bounded() -> None:
     """A file beyond the limit is refused unread."""
     assert failed(b"x" * (bundle.BUNDLE_LIMIT_BYTES + 1)) == ["signature"]
+
+
+def test_the_word_of_the_end_has_to_be_borne_out() -> None:
+    """Success without its claims, a teardown that nobody asked for, and a word of no meaning fail."""
+    world = World()
+    run = world.start()
+    world.attest(run, dbgstat="enabled")
+    with pytest.raises(EvidenceError):
+        world.call(verify_evidence, run=run)
+    world.end(run, {"code": "evidence_refused"})
+    refused = bundle.open_statement(world.storage.get(world.evidence, names.bundle(run)), PEM)
+    for word in ("succeeded", "torn_down", "splendid"):
+        predicate = msgspec.structs.replace(refused.predicate, outcome=word, reason="")
+        lie = bundle.seal(
+            msgspec.structs.replace(refused, predicate=predicate), authority.ec_signer(BUNDLE_KEY)
+        )
+        assert failed(lie) == ["outcome"]
+    assert failed(forged(outcome="failed", reason="the signer may be stricter")) == []
+
+
+def test_a_completion_by_another_key_fails() -> None:
+    """The workload's last word counts with the attested key's signature alone."""
+    world = World()
+    run = world.succeed()
+    world.call(record_completion, **world.word(run, "succeeded"))
+    world.end(run)
+    assert failed(world.storage.get(world.evidence, names.bundle(run))) == []
+    said = {**world.word(run, "failed", authority.workload_key("another run")), "time": "t"}
+    evidence = bundle.open_statement(good(), PEM).predicate.evidence
+    text = canonical.dumps(said).decode()
+    record = msgspec.structs.replace(
+        evidence.records["plan"],
+        name=names.completion(evidence.run),
+        text=text,
+        sha256=canonical.digest(text.encode()),
+    )
+    added = msgspec.structs.replace(evidence, records={**evidence.records, "completion": record})
+    assert failed(forged(evidence=added)) == ["completion"]

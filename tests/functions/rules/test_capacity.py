@@ -64,16 +64,17 @@ def test_a_queue_for_capacity_makes_a_run_last_longer() -> None:
     assert expires_s(flex) > expires_s(Job()) > Job().limits.seconds
 
 
-def test_what_remains_begins_with_the_last_attempt_begun() -> None:
-    """Zones before the last one begun were out of stock and are not tried again."""
+def test_what_remains_is_what_was_not_refused() -> None:
+    """A zone that refused is not tried again; one that was only begun is."""
     whole = plan(frozen(Job()), "us-central1")
 
-    def intent(zone: str, kind: str = "instance") -> Entry:
+    def told(phase: str, zone: str, kind: str = "instance") -> Entry:
         name = f"projects/p/zones/us-central1-{zone}/instances/m"
         return msgspec.convert(
-            {"run": RUN, "kind": kind, "name": name, "phase": "intent", "time": "t", "by": "f"}, Entry
+            {"run": RUN, "kind": kind, "name": name, "phase": phase, "time": "t", "by": "f"}, Entry
         )
 
     assert remaining(whole, [], "instance") == whole.attempts
-    assert remaining(whole, [intent("a"), intent("b")], "instance") == whole.attempts[1:]
-    assert remaining(whole, [intent("b", "reservation")], "instance") == whole.attempts
+    begun = [told("intent", "a"), told("refused", "a"), told("intent", "b")]
+    assert remaining(whole, begun, "instance") == whole.attempts[1:]
+    assert remaining(whole, [told("refused", "b", "reservation")], "instance") == whole.attempts

@@ -234,3 +234,18 @@ def test_alarm_in_the_logs_is_not_met() -> None:
     }
     evidence = msgspec.structs.replace(good(), logs=(rewritten(record, alarm),))
     assert claims(evidence)["logs_recorded"].verdict == "not_met"
+
+
+def test_key_opened_without_an_accepted_machine_is_not_met() -> None:
+    """Whoever the log names: where no machine was attested, nobody was to open the key."""
+    bad = changed("token", token="no token")
+    assert claims(bad)["key_log"].verdict == "not_met"
+    assert "attested" in claims(bad)["key_log"].reasons[0]
+
+
+def test_log_entries_that_are_left_out_are_told() -> None:
+    """What is not in the bundle may name another who opened the key: no evidence, and how many, in words."""
+    short = msgspec.structs.replace(good(), logs_left_out=3)
+    for name in ("key_log", "logs_recorded"):
+        assert claims(short)[name].verdict == "no_evidence"
+        assert "3 of 4 log entries" in claims(short)[name].reasons[0]

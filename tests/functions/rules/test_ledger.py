@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sealtrain.rules.canonical import dumps
 from sealtrain.rules.errors import ConflictError, EvidenceError
-from sealtrain.rules.ledger import Entry, check_same, entry_object, parse_entry, standing, tree_root, zone_of
+from sealtrain.rules.ledger import (
+    Entry,
+    check_same,
+    entry_object,
+    open_intents,
+    parse_entry,
+    tree_root,
+    zone_of,
+)
 
 RUN = "r0123456789ab"
 
@@ -52,7 +60,7 @@ def test_the_same_machine_in_two_zones_has_two_entries() -> None:
     assert [zone_of(n) for n in names] == ["us-central1-a", "us-central1-b"]
     assert (
         entry_object(entry("instance", name=names[0]))
-        == f"runs/{RUN}/ledger/instance.m@us-central1-a.intent.json"
+        == f"runs/{RUN}/ledger/m@us-central1-a.instance.intent.json"
     )
     assert len({entry_object(entry("instance", name=n)) for n in names}) == 2
 
@@ -65,20 +73,22 @@ def test_a_repeated_entry_must_tell_the_same() -> None:
         check_same(entry(phase="made", id="1"), entry(phase="made", id="2"))
 
 
-def test_standing_is_what_is_not_gone() -> None:
-    """Intents without an outcome count as standing: the process may have died after the create."""
+def test_an_intent_without_an_outcome_is_open() -> None:
+    """Its maker died or is still at it; made and refused are outcomes."""
     entries = [
         entry(name="a"),
         entry(name="b"),
         entry(name="b", phase="made"),
         entry(name="c"),
-        entry(name="c", phase="gone"),
+        entry(name="c", phase="refused"),
+        entry(name="d"),
+        entry(name="d", phase="gone"),
     ]
-    assert {(e.name, e.phase) for e in standing(entries)} == {("a", "intent"), ("b", "made")}
+    assert open_intents(entries) == {("key", "a"), ("key", "d")}
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[]", dumps({**{"extra": 1}, "run": RUN}), b"x"])
 def test_a_broken_entry_is_refused(data: bytes) -> None:
     """What is not an entry is not read as one."""
     with pytest.raises(EvidenceError):
-        parse_entry(data)
+        parse_entry(data, f"runs/{RUN}/ledger/k.key.intent.json")

@@ -57,7 +57,7 @@ def test_paths_of_a_run_stay_under_its_prefix() -> None:
     single = [names.refusal, names.claim, names.job, names.plan, names.order, names.release, names.completion]
     for path in single:
         assert RUN in re.split(r"[/.]", path(RUN))
-    assert names.held(RUN, "sha256:abc") == f"runs/{RUN}/held/abc.json"
+    assert names.held(RUN, "sha256:abc") == f"runs/{RUN}/abc.held.json"
 
 
 def test_every_name_is_documented() -> None:

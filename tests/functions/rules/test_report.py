@@ -6,10 +6,11 @@ from functools import lru_cache
 import markupsafe
 import msgspec
 import pytest
-from sealtrain.rules import bundle, cost, names, outcome, proof, report, tables
+from sealtrain.rules import bundle, claims, cost, names, outcome, proof, report, tables
 from sealtrain.rules.evidence import certificates
-from sealtrain.rules.facts import Evidence
+from sealtrain.rules.facts import Evidence, Facts
 from sealtrain.rules.ledger import Entry
+from sealtrain.rules.resources import KeyVersion
 
 from tests.functions import authority
 from tests.functions.closing import BUNDLE_KEY, World
@@ -50,7 +51,7 @@ def test_trust_root_stands_in_the_band(name: str) -> None:
     """The band says whose word it is; SIMULATED in words that cannot be missed."""
     root = bundle.TrustRoot(name=name, sha256="00")
     page = report.to_html(made(trust_root=root, simulated=name == "SIMULATED")).decode()
-    band = page.split('<div class="band">')[1].split("</div>")[0]
+    band = page.split('<div class="band')[1].split("</div>")[0]
     assert name in band
     assert ("SIMULATED" in band) == (name == "SIMULATED")
 
@@ -58,9 +59,40 @@ def test_trust_root_stands_in_the_band(name: str) -> None:
 def test_chain_names_every_link() -> None:
     """The chain goes from data to model, each link with its digest or name."""
     assert [link.name for link in made().chain] == [
-        "data", "order", "image", "attestation", "key", "job", "model",
+        "data", "order", "image", "attestation", "key", "receipt", "model",
     ]  # fmt: skip
     assert all(link.value for link in made().chain)
+
+
+def test_every_file_is_named_with_size_and_digest() -> None:
+    """What went in and what came out: each file with its bytes and the SHA-256 that `sha256sum` prints."""
+    built, stated = made(), statement().predicate
+    facts = Facts(stated.evidence, authority.root_pem())
+    assert facts.order is not None
+    assert facts.receipt is not None
+    wanted = [("dataset", f.path, f.size, f.sha256) for f in facts.order.dataset.files]
+    wanted += [("model", f.name, f.size, f.sha256) for f in facts.receipt.model]
+    assert [(f.of, f.name, f.size, f.sha256) for f in built.files] == wanted
+    page = report.to_html(built).decode()
+    assert all(f"<code>{digest.removeprefix('sha256:')}</code>" in page for _, _, _, digest in wanted)
+
+
+def test_every_claim_says_how_it_was_checked_and_every_record_is_listed() -> None:
+    """An auditor reads for each claim what was compared, and finds each record that one rests on."""
+    assert set(report.CHECKED_BY) == {name for name, *_ in claims.TABLE}
+    page = report.to_html(made()).decode()
+    assert all(str(markupsafe.escape(sentence)) in page for sentence in report.CHECKED_BY.values())
+    named = {record.name for claim in made().claims for record in claim.records}
+    assert [record.name for record in made().records] == sorted(named)
+    assert all(f"<code>{name}</code>" in page for name in named)
+
+
+def test_a_run_that_made_nothing_has_a_page_too() -> None:
+    """Without order, machine and model the page says what is missing instead of staying silent."""
+    empty: dict[str, object] = {"files": (), "machine": "", "trainer": "", "resources": (), "cost": None}
+    page = report.to_html(made(**empty, attempts=(), clauses=(), metrics={}, records=())).decode()
+    for told in ("no order was frozen", "none was made", "the run made nothing", "No token came"):
+        assert told in page
 
 
 def test_outside_text_is_escaped() -> None:
@@ -88,6 +120,24 @@ def test_a_root_of_google_is_named_only_for_a_met_token(monkeypatch: pytest.Monk
         assert stated.predicate.trust_root.name == name
 
 
+def test_a_reason_keeps_what_the_owner_needs_to_act() -> None:
+    """The run's reason holds field, got, expected and remedy of the step's error, or the job's own words."""
+    evidence = msgspec.structs.replace(good_evidence(), records={})
+    failure = {
+        "code": "dataset_not_pinned",
+        "message": "no",
+        "field": "dataset",
+        "got": "sha256:1",
+        "expected": "sha256:2",
+        "remedy": "correct it",
+        "status": 422,
+    }
+    told = "dataset_not_pinned: no (field dataset; got sha256:1; expected sha256:2; do correct it)"
+    assert outcome.outcome_of(evidence, [], failure, False) == ("refused", told)
+    job = {"code": "FAILED", "message": "trainer_disk: full"}
+    assert outcome.outcome_of(evidence, [], job, False) == ("failed", "trainer_disk: full")
+
+
 def entry(kind: str, phase: str, time: str, **detail: str) -> Entry:
     return Entry("r0", kind, f"projects/p/zones/z/{kind}s/x", phase, time, "test", detail)  # type: ignore[arg-type]
 
@@ -104,6 +154,15 @@ def test_lifetimes_and_proof_tell_what_is_left() -> None:
     assert [line.kind for line in told.resources] == ["key", "instance"]
     assert told.left == ("projects/p/zones/z/instances/x",)
     assert told.resources[0].query == "list"
+
+
+def test_a_key_is_gone_when_no_version_can_be_used() -> None:
+    """The proof says when the last version is really destroyed: until then it could be restored."""
+    scheduled = KeyVersion("k/1", "DESTROY_SCHEDULED", "2026-12-22T12:00:00+00:00")
+    assert proof.key_gone([scheduled, KeyVersion("k/2", "ENABLED")]) is None
+    assert proof.key_gone([KeyVersion("k/1", "DESTROYED", "2026-11-22T12:00:00+00:00")]) == proof.KEY_GONE
+    told = proof.key_gone([KeyVersion("k/1", "DESTROYED", "2026-11-22T12:00:00+00:00"), scheduled])
+    assert told == f"{proof.KEY_GONE}; the last is destroyed at 2026-12-22T12:00:00+00:00"
 
 
 def test_targets_are_ledger_and_inventory_in_order_of_deletion() -> None:
@@ -150,7 +209,23 @@ def test_outcome(failure: dict[str, str] | None, asked: str, told: bool, wanted:
     evidence: Evidence = msgspec.structs.replace(
         good_evidence(), records={**good_evidence().records, "teardown": record}
     )
-    assert outcome.outcome_of(evidence, failure, told)[0] == wanted
+    judged = claims.evaluate(Facts(evidence, authority.root_pem()))
+    found, reason = outcome.outcome_of(evidence, judged, failure, told)
+    assert found == wanted
+    assert outcome.objection(found, evidence, judged) == ""
+    assert bool(reason) == (wanted != "succeeded")
+
+
+@pytest.mark.parametrize("verdict", ["not_met", "no_evidence"])
+@pytest.mark.parametrize("claim", sorted(outcome.MET_IN_SUCCESS))
+def test_success_is_not_said_without_its_claims(claim: str, verdict: str) -> None:
+    """A run whose workflow went well and whose records do not show it has failed, by the claim's name."""
+    judged = [
+        msgspec.structs.replace(one, verdict=verdict) if one.id == claim else one
+        for one in claims.evaluate(Facts(good_evidence(), authority.root_pem()))
+    ]
+    found, reason = outcome.outcome_of(good_evidence(), judged, None, False)
+    assert (found, claim in reason) == ("failed", True)
 
 
 def test_rows_fit_their_tables() -> None:

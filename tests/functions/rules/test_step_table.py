@@ -1,5 +1,9 @@
 """Tests of `rules.step_table`."""
 
+import ast
+import importlib
+import inspect
+
 import pytest
 from sealtrain.rules import step_table
 from sealtrain.rules.step_table import FUNCTIONS, LISTENERS, STEPS, Function
@@ -43,6 +47,16 @@ def test_a_need_and_a_grant_go_together(row: Function) -> None:
         "compute": "compute", "pubsub": "pubsub", "bigquery": "bigquery", "executions": "workflows",
     }  # fmt: skip
     assert services == {service_of[need] for need in row.needs}
+
+
+@pytest.mark.parametrize("row", FUNCTIONS, ids=lambda row: row.name)
+def test_what_a_function_needs_it_uses(row: Function) -> None:
+    """A cloud object that is only handed in is a grant too many."""
+    module = importlib.import_module(f"sealtrain.{row.kind}s.{row.name}")
+    [verb] = ast.parse(inspect.getsource(getattr(module, row.name))).body
+    assert isinstance(verb, ast.FunctionDef)
+    used = {node.id for each in verb.body for node in ast.walk(each) if isinstance(node, ast.Name)}
+    assert set(row.needs) <= used
 
 
 def test_compute_needs_room() -> None:

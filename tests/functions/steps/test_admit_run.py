@@ -107,6 +107,8 @@ def test_a_call_that_died_is_taken_up(dies_at: int) -> None:
         ),
         ("incoming/set/job.yaml", b"limits: {cost_usd: 0.01}", "cost_over_limit"),
         ("incoming/set/job.yaml", b"tee: none", "unsupported_tee"),
+        ("incoming/notes.txt", b"no table", "not_learnable"),
+        ("incoming/double.csv", b"a,a\n1,2\n3,4\n", "not_learnable"),
     ],
 )
 def test_a_refusal_is_written_where_the_owner_finds_it(name: str, data: bytes, code: str) -> None:

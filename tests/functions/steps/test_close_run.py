@@ -189,3 +189,47 @@ def test_report_and_page_have_equal_numbers_and_no_secret() -> None:
     assert token.split(".")[2] not in page + json.dumps(made)
     assert "<script" not in page
     assert made["caveat"] in page
+
+
+def test_log_entries_beyond_the_limit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle that does not hold every entry says how many it lacks, and so does the report."""
+    monkeypatch.setattr(close_run, "LOGS_MAX", 2)
+    world = World()
+    run = world.succeed()
+    for number in range(5):
+        world.call_raw(record_attestation, world.log_entry(run, insertId=f"entry-{number}"))
+    closed = world.end(run)
+    assert (closed.claims["key_log"], closed.claims["logs_recorded"]) == ("no_evidence", "no_evidence")
+    assert failed_checks(world, run) == []
+    stated = bundle.open_statement(stored(world, names.bundle(run)), PEM).predicate
+    assert (len(stated.evidence.logs), stated.evidence.logs_left_out) == (2, 3)
+    page = stored(world, names.report(run, "html")).decode()
+    assert "3 log entries" in page
+    assert "3 log entries" in json.dumps(json.loads(stored(world, names.report(run, "json")))["not_checked"])
+
+
+def test_success_that_the_records_do_not_show_closes_as_failed() -> None:
+    """The workflow's silence about a failure is no success: a claim that is not met is."""
+    world = World()
+    run = world.succeed()
+    entry = world.log_entry(run)
+    entry["protoPayload"]["authenticationInfo"] = {"principalEmail": "operator@example.com"}
+    world.call_raw(record_attestation, entry)
+    closed = world.end(run)
+    assert closed.outcome == "failed"
+    assert "key_log is not_met" in json.loads(stored(world, names.closed(run)))["reason"]
+    assert failed_checks(world, run) == []
+
+
+def test_what_the_workload_could_put_among_logs_and_ledger_stays_out() -> None:
+    """Its records end in evidence/token.json wherever they stand: none of them becomes a log or an entry."""
+    world = World()
+    run = world.succeed()
+    entry = world.log_entry(run)
+    entry["protoPayload"]["authenticationInfo"] = {"principalEmail": "nobody@example.com"}
+    for place in ("logs/", "logs/x/", "ledger/", "ledger/x/"):
+        name = f"runs/{run}/{place}evidence/token.json"
+        world.storage.put(world.evidence, name, json.dumps(entry).encode())
+    closed = world.end(run)
+    assert (closed.outcome, closed.claims["key_log"]) == ("succeeded", "no_evidence")
+    assert failed_checks(world, run) == []

@@ -103,7 +103,7 @@ def test_wrong_manifest_is_refused(manifest: bytes | None) -> None:
 def test_receipt_has_to_be_the_one_that_was_told() -> None:
     """The digest in the completion, where there is one, is that of the receipt."""
     world, run = trained()
-    told = records.Completion(run, "succeeded", "", "sha256:" + "00" * 32, "2026-11-22T12:00:00Z")
+    told = records.Completion(run, "succeeded", "", "sha256:" + "00" * 32, "", "2026-11-22T12:00:00Z")
     state = names.state_bucket(world.settings)
     world.storage.create(state, names.completion(run), canonical.dumps(told))
     assert "receipt_digest" in refused(world, run)

@@ -115,7 +115,7 @@ def test_one_flipped_byte_is_another_dataset() -> None:
 def test_parts_of_several_files_do_not_collide() -> None:
     """Parts are numbered through the whole dataset."""
     world = World()
-    world.upload("incoming/set/other.csv", b"c,d\n5,6\n")
+    world.upload("incoming/set/other.csv", b"a,b\n5,6\n")
     run = ready(world, job=b"{}")
     world.call(seal_dataset, run=run)
     order, _ = world.state.order(run)

@@ -24,11 +24,11 @@ def test_one_vm_is_started_and_stands_in_the_ledger_by_its_id() -> None:
 
 
 def test_a_stock_out_leads_to_the_next_zone_and_no_way_back() -> None:
-    """After a stock-out and a death, the next call goes on in the zone that was begun last."""
+    """After a stock-out and a death, the next call goes on after the zone that refused."""
     world = World()
     run = world.prepare()
     world.compute.failures["us-central1-a"] = StockOutError("none left")
-    world.storage.dies_at = world.storage.writes + 3  # intent a, intent b, then the outcome
+    world.storage.dies_at = world.storage.writes + 4  # intent and refusal of a, intent of b, then the outcome
     with pytest.raises(DiedError):
         world.call(start_vm, run=run)
     world.compute.failures.clear()

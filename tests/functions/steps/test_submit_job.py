@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sealtrain.rules import names
+from sealtrain.rules import names, records
 from sealtrain.rules.canonical import dumps
 from sealtrain.rules.errors import EvidenceError, NotReadyError
 from sealtrain.steps import start_vm, submit_job
@@ -37,7 +37,7 @@ def submitted(world: World) -> str:
 
 def complete(world: World, run: str, state: str, reason: str = "") -> None:
     """What the workload reported."""
-    record = {"run": run, "state": state, "reason": reason, "receipt_digest": None, "time": "t"}
+    record = records.Completion(run, state, reason, None, "", "t")  # type: ignore[arg-type]
     world.storage.put(names.state_bucket(world.settings), names.completion(run), dumps(record))
 
 

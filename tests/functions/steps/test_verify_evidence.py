@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sealtrain.rules import canonical, names, records
 from sealtrain.rules.errors import EvidenceError, NotReadyError
@@ -156,13 +157,96 @@ def test_garbage_is_malformed(garbage: bytes) -> None:
 
 
 def test_first_verdict_stands() -> None:
-    """Called again, the recorded verdict is given again, whatever the bucket or approvals hold now."""
+    """Called again, even after the machine has gone, the recorded verdict is given again."""
     world = World()
     run = world.start()
     world.attest(run)
     first = world.call(verify_evidence, run=run)
-    world.storage.objects.pop((world.evidence, names.token(run)))
+    before = world.storage.get(world.evidence, names.verdict(run))
+    world.compute.found.clear()
+    world.time += timedelta(days=90)
     assert world.call(verify_evidence, run=run) == first
+    assert world.storage.get(world.evidence, names.verdict(run)) == before
+
+
+def placed(world: World, run: str, /, **changes: Any) -> None:
+    """Somebody who may write to the bucket puts an accepting verdict there before any was given."""
+    order_digest = world.state.order(run)[1]
+    shown = json.loads(world.storage.find(world.evidence, names.token(run)) or b'{"token": ""}')
+    record = {
+        "run": run, "verdict": "met", "reasons": [], "time": world.clock().isoformat(),
+        "order_digest": order_digest, "token_digest": canonical.digest(shown["token"].encode()),
+        "trust_root": "SIMULATED", "policy_version": "1", "policy_digest": "d", "verifier": "v",
+    }  # fmt: skip
+    world.storage.put(world.evidence, names.verdict(run), canonical.dumps({**record, **changes}))
+
+
+def assert_key_closed(world: World, run: str) -> None:
+    """The placed acceptance is refused and the key disabled."""
+    with pytest.raises(EvidenceError):
+        world.call(verify_evidence, run=run)
+    assert key_states(world, run) == ["DISABLED"]
+
+
+@pytest.mark.parametrize(
+    "claims", [{"dbgstat": "enabled"}, {"submods__gce__instance_id": "77"}, {"eat_nonce": ["of nobody"]}]
+)
+def test_placed_acceptance_of_a_bad_token_is_refused(claims: dict[str, Any]) -> None:
+    """A verdict that somebody else placed accepts nothing that the token does not show."""
+    world = World()
+    run = world.start()
+    world.attest(run, **claims)
+    placed(world, run)
+    assert_key_closed(world, run)
+
+
+def test_placed_acceptance_without_a_token_is_refused() -> None:
+    """Nor is silence accepted by a record that says so."""
+    world = World()
+    run = world.start()
+    placed(world, run)
+    assert_key_closed(world, run)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token_digest": "sha256:" + "00" * 32},
+        {"order_digest": "sha256:" + "00" * 32},
+        {"run": "r000000000000"},
+        {"trust_root": "Google"},
+        {"time": "2026-11-20T00:00:00+00:00"},
+        {"time": "2026-12-20T00:00:00+00:00"},
+        {"time": "2026-11-22T12:00:00"},
+        {"time": "yesterday"},
+    ],
+)
+def test_placed_acceptance_that_does_not_follow_is_refused(changes: dict[str, str]) -> None:
+    """About another token, order, run or root, or at a time outside the machine's life."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    placed(world, run, **changes)
+    assert_key_closed(world, run)
+
+
+def test_acceptance_ends_with_the_approval_of_its_image() -> None:
+    """An image whose approval was withdrawn since is not accepted again, whatever the record allowed."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    world.call(verify_evidence, run=run)
+    world.settings = msgspec.structs.replace(world.settings, approved_images=())
+    assert_key_closed(world, run)
+
+
+def test_refusal_without_reasons_is_still_a_refusal() -> None:
+    """A record that says not_met and no more keeps the key closed."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    placed(world, run, verdict="not_met")
+    assert_key_closed(world, run)
 
 
 def test_refusal_is_repeated_and_the_key_disabled_again() -> None:

@@ -24,11 +24,14 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 PATH_LIMIT = 4
 UNDERSTOOD = frozenset({x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid})
+# What the library raises for a certificate that it cannot read, at once or only when a part is asked for.
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 # SHA-256 over the DER form of Google's "Confidential Space Root CA" (2024-01-19 to 2034-01-16).
@@ -50,12 +53,36 @@ class PathError(ValueError):
         self.expected = expected
 
 
+def from_der(data: bytes) -> x509.Certificate:
+    """Read a certificate. Raises PathError."""
+    try:
+        return x509.load_der_x509_certificate(data)
+    except UNREADABLE as error:
+        raise PathError(f"{len(data)} bytes ({error})", "a certificate in DER") from error
+
+
+def from_pem(data: bytes) -> list[x509.Certificate]:
+    """Read one certificate or more. Raises PathError."""
+    try:
+        return x509.load_pem_x509_certificates(data)
+    except UNREADABLE as error:
+        raise PathError(f"{len(data)} bytes ({error})", "certificates in PEM") from error
+
+
+def public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
+    """Give a certificate's key. Raises PathError."""
+    try:
+        return certificate.public_key()
+    except UNREADABLE as error:
+        raise PathError(f"a key that cannot be read ({error})", "an RSA or P-256 key") from error
+
+
 def load_root(pem: str) -> x509.Certificate:
     """Read the pinned root. Raises PathError when the text is not one certificate."""
     try:
-        found = x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as error:
-        raise PathError(f"{len(pem)} characters", "one certificate in PEM as pinned root") from error
+        found = from_pem(pem.encode(errors="surrogatepass"))
+    except PathError as error:
+        raise PathError(error.got, "one certificate in PEM as pinned root") from error
     if len(found) != 1:
         raise PathError(f"{len(found)} certificates", "one certificate in PEM as pinned root")
     return found[0]
@@ -115,7 +142,7 @@ def checked(path: Sequence[x509.Certificate], root: x509.Certificate) -> Path:
         times = tuple((one.not_valid_before_utc, one.not_valid_after_utc) for one in whole)
     except PathError:
         raise
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         # The library reads a certificate piece by piece: what is odd in it shows only when it is asked for.
         raise PathError(f"a certificate that cannot be read ({error})", "RFC 5280") from error
     return Path(whole, times)
@@ -128,7 +155,7 @@ def check_links(path: Sequence[x509.Certificate], root: x509.Certificate) -> Non
     for certificate, issuer in zip(path, [*path[1:], root], strict=True):
         try:
             _check_issued(certificate, issuer)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             raise PathError(f"a certificate that cannot be read ({error})", "RFC 5280") from error
 
 
@@ -154,7 +181,7 @@ def _check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> No
         raise PathError(f"another digest in {_name(certificate)}", "SHA-256, SHA-384 or SHA-512")
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (InvalidSignature, *UNREADABLE) as error:
         raise PathError(
             f"{_name(certificate)}, not issued by {_name(issuer)} ({error})",
             "each certificate issued by the next one up to the pinned root",

@@ -151,11 +151,9 @@ def _pck_key(pem: bytes, at: datetime) -> ec.EllipticCurvePublicKey:
     try:
         path = _pck_path(pem.rstrip(b"\0"))
         path.check_time(at)
-        key = path.leaf.public_key()
+        key = certificates.public_key(path.leaf)
     except certificates.PathError as error:
         raise Refused("path", "quote.pck", error.got, error.expected) from error
-    except ValueError as error:
-        raise Refused("path", "quote.pck", error, "PCK certificates in PEM") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise Refused("path", "quote.pck", type(key).__name__, "a key on P-256")
     return key
@@ -163,17 +161,15 @@ def _pck_key(pem: bytes, at: datetime) -> ec.EllipticCurvePublicKey:
 
 @lru_cache(maxsize=64)
 def _pck_path(pem: bytes) -> certificates.Path:
-    return certificates.checked(x509.load_pem_x509_certificates(pem), _intel_root())
+    return certificates.checked(certificates.from_pem(pem), _intel_root())
 
 
 @lru_cache(maxsize=64)
 def _check_chain(name: str, pem: str) -> None:
     try:
-        certificates.check_links(x509.load_pem_x509_certificates(pem.encode()), _intel_root())
+        certificates.check_links(certificates.from_pem(pem.encode()), _intel_root())
     except certificates.PathError as error:
         raise Refused("collateral", f"collateral.{name}", error.got, error.expected) from error
-    except ValueError as error:
-        raise Refused("collateral", f"collateral.{name}", error, "certificates in PEM") from error
 
 
 @lru_cache(maxsize=1)
@@ -269,7 +265,7 @@ def _ends(fields: Mapping[str, Any]) -> list[tuple[str, datetime | None]]:
 def _crl_end(text: str) -> datetime | None:
     try:
         return x509.load_der_x509_crl(bytes.fromhex(text)).next_update_utc
-    except ValueError:
+    except certificates.UNREADABLE:
         return None
 
 

@@ -176,9 +176,9 @@ def _leaf_key(header: dict[str, Any], expected: Expectation) -> rsa.RSAPublicKey
 @lru_cache(maxsize=64)
 def _checked_path(texts: tuple[str, ...], root_pem: str) -> tuple[certificates.Path, object]:
     """Check all of a path but its times, and give the leaf's key: an issuer shows one path many times."""
-    path = [x509.load_der_x509_certificate(strict.base64(text)) for text in texts]
+    path = [certificates.from_der(strict.base64(text)) for text in texts]
     found = certificates.checked(path, _pinned(root_pem)[0])
-    return found, found.leaf.public_key()
+    return found, certificates.public_key(found.leaf)
 
 
 def _check_addressed(claims: dict[str, Any], profile: Issuer, expected: Expectation) -> None:

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from .features import Matrix, encode, features_of
 from .model import Model
-from .table import Table, TableError, read_tables
+from .table import ARGUMENTS, ROWS, TARGET, Table, TableError, read_tables
 
 MAX_CLASSES = 100
 
@@ -34,16 +34,16 @@ class Arguments:
     def check(self) -> None:
         """Raise TableError when a value has the wrong type or range."""
         if self.target is not None and not isinstance(self.target, str):
-            raise TableError("argument target: expected a column name")
+            raise TableError("argument target: expected a column name", ARGUMENTS)
         if not isinstance(self.holdout, int | float) or not 0 < self.holdout < 1:
-            raise TableError("argument holdout: expected a share between 0 and 1")
+            raise TableError("argument holdout: expected a share between 0 and 1", ARGUMENTS)
         for name in ("seed", "iterations"):
             if type(getattr(self, name)) is not int or not 0 <= getattr(self, name) < 2**31:
-                raise TableError(f"argument {name}: expected a whole number from 0")
+                raise TableError(f"argument {name}: expected a whole number from 0", ARGUMENTS)
 
 
 def main() -> None:
-    """Read, train, evaluate on the held-out part, write. Exit 1 with a message on bad data."""
+    """Read, train, evaluate on the held-out part, write. Bad data ends with a message and its exit code."""
     parser = argparse.ArgumentParser(prog="trainer")
     for place in ("--data", "--out", "--arguments"):
         parser.add_argument(place, type=Path, required=True)
@@ -52,7 +52,8 @@ def main() -> None:
         arguments = _arguments(given.arguments)
         model, metrics = train(read_tables(given.data), arguments)
     except TableError as error:
-        sys.exit(f"refused: {error}")
+        print(f"refused: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     model.save(given.out / "model.safetensors")
     (given.out / "metrics.json").write_text(json.dumps(metrics, sort_keys=True))
 
@@ -61,7 +62,7 @@ def train(table: Table, arguments: Arguments) -> tuple[Model, dict[str, float]]:
     """Fit on the training part and measure on the held-out part. Raises TableError."""
     target = arguments.target or table.names[-1]
     if target not in table.names:
-        raise TableError("argument target: no column has this name")
+        raise TableError("argument target: no column has this name", TARGET)
     labels = np.array(table.column(target))
     _check_labels(labels, table)
     features = features_of(table, target)
@@ -73,7 +74,7 @@ def train(table: Table, arguments: Arguments) -> tuple[Model, dict[str, float]]:
         stratify=labels if _can_stratify(labels, arguments.holdout) else None,
     )
     if len(set(labels[fit_on])) < 2:
-        raise TableError("target: the training part holds one class only")
+        raise TableError("target: the training part holds one class only", TARGET)
     mean, scale = _standard(matrix[fit_on])
     fitted = LogisticRegression(max_iter=arguments.iterations)
     fitted.fit(np.nan_to_num((matrix[fit_on] - mean) / scale), labels[fit_on])
@@ -91,8 +92,8 @@ def _arguments(path: Path) -> Arguments:
     given = json.loads(path.read_text())
     unknown = set(given) - set(Arguments.__dataclass_fields__)
     if unknown:
-        raise TableError(f"arguments: {len(unknown)} unknown; known are target, holdout, seed, "
-                         "iterations")  # fmt: skip
+        known = ", ".join(Arguments.__dataclass_fields__)
+        raise TableError(f"arguments: {len(unknown)} unknown; known are {known}", ARGUMENTS)
     arguments = Arguments(**given)
     arguments.check()
     return arguments
@@ -101,12 +102,12 @@ def _arguments(path: Path) -> Arguments:
 def _check_labels(labels: "np.ndarray[tuple[int], np.dtype[np.str_]]", table: Table) -> None:
     if "" in labels:
         row = int(np.flatnonzero(labels == "")[0]) + 2
-        raise TableError(f"row {row}: the target is empty")
+        raise TableError(f"row {row}: the target is empty", TARGET)
     distinct = len(set(labels))
     if not 2 <= distinct <= MAX_CLASSES:
-        raise TableError(f"target: {distinct} classes, expected 2 to {MAX_CLASSES}")
+        raise TableError(f"target: {distinct} classes, expected 2 to {MAX_CLASSES}", TARGET)
     if len(table.rows) < 10:
-        raise TableError(f"{len(table.rows)} rows, expected 10 or more")
+        raise TableError(f"{len(table.rows)} rows, expected 10 or more", ROWS)
 
 
 def _can_stratify(labels: "np.ndarray[tuple[int], np.dtype[np.str_]]", holdout: float) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .table import MAX_CATEGORIES, Table, TableError, numbers
+from .table import COLUMNS, MAX_CATEGORIES, Table, TableError, numbers
 
 Matrix = npt.NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def features_of(table: Table, target: str) -> list[Feature]:
         if len(categories) > MAX_CATEGORIES:
             at = table.names.index(name) + 1
             got = f"{len(categories)} different texts; at most {MAX_CATEGORIES}"
-            raise TableError(f"column {at}: {got}")
+            raise TableError(f"column {at}: {got}", COLUMNS)
         found.append(Feature(name, categories))
     return found
 

@@ -13,10 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_CATEGORIES = 100
+# Exit codes that the workload turns into words.
+ARGUMENTS, DATA, TARGET, COLUMNS, ROWS = 64, 65, 66, 67, 68
 
 
 class TableError(Exception):
-    """The data cannot be a table to learn from; says the row, no values."""
+    """The data cannot be a table to learn from; says the row, no values.
+
+    `exit_code` tells the owner where to look: what is printed stays in the machine (workload/README.md).
+    """
+
+    def __init__(self, problem: str, exit_code: int = DATA) -> None:
+        super().__init__(problem)
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ def read_tables(directory: Path) -> Table:
     """Read every CSV file under a directory as one table. Raises TableError."""
     names: list[str] = []
     rows: list[list[str]] = []
-    files = sorted(file for file in directory.rglob("*.csv") if file.is_file())
+    files = sorted(file for file in directory.rglob("*") if file.suffix.lower() == ".csv" and file.is_file())
     if not files:
         raise TableError("no .csv file in the dataset")
     for number, file in enumerate(files, 1):
@@ -46,7 +55,7 @@ def read_tables(directory: Path) -> Table:
         names = header
         rows.extend(lines)
     if not rows:
-        raise TableError("a header and no rows")
+        raise TableError("a header and no rows", ROWS)
     return Table(names, rows)
 
 

@@ -1,0 +1,65 @@
+"""What `sealtrain submit` says before and after a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from sealtrain.rules.order import dataset_id
+
+from cli.progress import Progress
+from cli.verbs.submit import dry_run, end_lines
+
+RUN = "r0123456789ab"
+REPORT = {
+    "metrics": {"accuracy": 0.9737},
+    "totals": {"met": 10, "not_met": 0, "no_evidence": 0, "not_applicable": 1},
+    "trust_root": {"name": "SIMULATED"},
+}
+
+
+def test_a_dry_run_says_the_id_that_a_job_may_pin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without any deployment: the same id that the order will name, over all files but the job."""
+    data = tmp_path / "cohort"
+    (data / "north").mkdir(parents=True)
+    (data / "a.csv").write_text("a,b\n1,2\n")
+    (data / "north" / "b.csv").write_text("a,b\n3,4\n")
+    (data / "job.yaml").write_text("")
+    assert dry_run(data, None, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    wanted = [
+        (path, 8, f"sha256:{hashlib.sha256((data / path).read_bytes()).hexdigest()}")
+        for path in ("a.csv", "north/b.csv")
+    ]
+    assert told["dataset"] == dataset_id(wanted)
+    assert told["objects"][-1] == "incoming/cohort/job.yaml"
+    assert dry_run(data, None, as_json=False) == 0
+    assert f"dataset: {dataset_id(wanted)}\n" in capsys.readouterr().out
+
+
+def test_a_success_tells_accuracy_claims_and_the_next_command() -> None:
+    """Whoever waited reads what came of it and how to get it."""
+    shown = end_lines(Progress(run=RUN, phases=(), outcome="succeeded"), REPORT)
+    assert shown == [
+        f"{RUN} succeeded",
+        "  accuracy  0.974 on the held-out part",
+        "  claims    10 met, 1 not applicable (trust root: SIMULATED)",
+        f"  next      sealtrain fetch {RUN}    # model, bundle and reports, into out/{RUN}/",
+    ]
+
+
+def test_a_failure_tells_its_reason_and_where_the_evidence_is() -> None:
+    """A failed run has a bundle too."""
+    told = Progress(run=RUN, phases=(), outcome="failed", reason="trainer_disk: too much")
+    first, *_, last = end_lines(told, {})
+    assert first == f"{RUN} failed: trainer_disk: too much"
+    assert f"sealtrain fetch {RUN}" in last
+
+
+def test_a_refusal_tells_field_got_expected_and_remedy() -> None:
+    """The words that lie in the inbox."""
+    refusal = {"message": "no", "field": "trainer", "got": "x", "expected": "y", "remedy": "do z"}
+    shown = end_lines(Progress(run=RUN, phases=(), refusal=refusal), {})
+    assert shown == [f"{RUN} refused: no (field trainer; got x; expected y)", "  do: do z"]
