@@ -169,7 +169,7 @@ def _check_chain(name: str, pem: str) -> None:
     try:
         path = certificates.from_pem(pem.encode())
         if len(path) < 2:
-            raise certificates.PathError(f"{len(path)} certificate", "a signer's certificate and Intel's root")
+            raise certificates.PathError("one certificate", "a signer's certificate and Intel's root")
         certificates.check_links(path, _intel_root())
     except certificates.PathError as error:
         raise Refused("collateral", f"collateral.{name}", error.got, error.expected) from error
