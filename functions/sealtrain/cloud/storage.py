@@ -53,13 +53,19 @@ class Storage:
         except NotFoundError:
             return None
 
-    def open_reader(self, bucket: str, name: str, generation: str | None = None, crc32c: str = "") -> Reader:
-        """A stream of the object's bytes; at its end they are compared with `crc32c`, if given.
+    def open_reader(
+        self, bucket: str, name: str, generation: str | None = None, crc32c: str = "", start: int = 0
+    ) -> Reader:
+        """A stream of the object's bytes from `start` on.
 
+        At the end of a stream from 0 on they are compared with `crc32c`, if given.
         NotFoundError may come at the first read, UnavailableError (damaged) at the last.
         """
         blob = self._blob(bucket, name, generation)
-        return _Reader(blob.open("rb", chunk_size=CHUNK_BYTES), _address(bucket, name), crc32c)
+        stream = blob.open("rb", chunk_size=CHUNK_BYTES)
+        if start:
+            stream.seek(start)
+        return _Reader(stream, _address(bucket, name), "" if start else crc32c)
 
     @contextmanager
     def open_writer(self, bucket: str, name: str) -> Iterator[_Writer]:
@@ -96,11 +102,23 @@ class Storage:
             )
             return None if blob is None else _object(bucket, blob)
 
-    def delete(self, bucket: str, name: str) -> bool:
-        """Delete the object; False when it was not there."""
+    def copy(self, bucket: str, name: str, generation: str, to_bucket: str, to_name: str) -> ObjectInfo:
+        """Copy a generation to a new object, inside Cloud Storage. Raises AlreadyExistsError."""
+        with ours(_address(to_bucket, to_name)):
+            source = self._blob(bucket, name, generation)
+            made = self._blob(to_bucket, to_name)
+            token, _, _ = made.rewrite(source, if_generation_match=0)
+            while token is not None:
+                token, _, _ = made.rewrite(source, token=token, if_generation_match=0)
+            return _object(to_bucket, made)
+
+    def delete(self, bucket: str, name: str, generation: str | None = None) -> bool:
+        """Delete the object, or this generation of it; False when it was not there."""
         try:
             with ours(_address(bucket, name)):
-                self._client.bucket(bucket).delete_blob(name)
+                self._client.bucket(bucket).delete_blob(
+                    name, generation=int(generation) if generation else None
+                )
         except NotFoundError:
             return False
         return True

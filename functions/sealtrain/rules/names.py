@@ -120,6 +120,11 @@ def held(run: str, order_digest: str) -> str:
     return f"runs/{run}/{hex_of(order_digest)}.held.json"
 
 
+def sealing(run: str) -> str:
+    """State: prefix of what is noted while a dataset is being sealed; gone once the order stands."""
+    return f"sealing/{run}/"
+
+
 def release(run: str) -> str:
     """State: the hand-over to the attested VM."""
     return f"runs/{run}/release.json"
@@ -226,6 +231,16 @@ def storage_key(s: Settings) -> str:
 def bundle_key(s: Settings) -> str:
     """The key that signs bundles (EC P-256, SHA-256)."""
     return f"{key_ring(s, 'evidence')}/cryptoKeys/bundle"
+
+
+def sealing_key(s: Settings) -> str:
+    """The key that a data key rests under while a large dataset is being sealed, over several calls."""
+    return f"{key_ring(s, 'storage')}/cryptoKeys/sealing"
+
+
+def datasets_key(s: Settings) -> str:
+    """The owner's key for datasets that are sealed before upload: only attested workloads decrypt."""
+    return f"{key_ring(s, 'owner')}/cryptoKeys/datasets"
 
 
 def owner_key(s: Settings) -> str:

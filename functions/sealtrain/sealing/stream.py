@@ -5,6 +5,7 @@
 - A seal that fails half-way never becomes a valid shorter part: its last segment is not written.
 - `open_` writes only authenticated segments, but an end that is missing shows only at the end:
   when it raises, the caller throws away what was written.
+- Tink holds the interpreter while it encrypts; the digests are computed beside it, in threads that do not.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import google_crc32c
 import msgspec
 import tink
 
-from sealtrain.sealing.errors import SealingError
+from sealtrain.sealing.errors import NotOpenedError, SealingError
 from sealtrain.sealing.key import DataKey
 
 PART_BYTES = 256 * 1024 * 1024
@@ -115,12 +116,9 @@ def open_(reader: Reader, writer: Writer, key: DataKey, associated: bytes) -> Se
     except tink.TinkError as error:
         if source.failure is not None:
             raise source.failure from error
-        raise SealingError(
-            "sealed part",
-            got=f"{sealed.size} bytes that do not open as {associated.decode(errors='replace')}",
-            expected="the part sealed for exactly this place with this key",
-            remedy="fetch the part again; if it stays so, seal the dataset again",
-        ) from error
+        while source.read(_CHUNK_BYTES):
+            """Measure what is left of it, so that the refusal can name it."""
+        raise NotOpenedError(associated, sealed.size, sealed.sha256()) from error
     return _measured(plain, sealed)
 
 
