@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sealtrain.cloud.failures import ours
-from sealtrain.rules.errors import NotFoundError, UnavailableError
+from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from sealtrain.rules.resources import BucketInfo, BucketSpec, ObjectInfo
 from sealtrain.rules.settings import Settings
 
@@ -103,14 +103,18 @@ class Storage:
             return None if blob is None else _object(bucket, blob)
 
     def copy(self, bucket: str, name: str, generation: str, to_bucket: str, to_name: str) -> ObjectInfo:
-        """Copy a generation to a new object, inside Cloud Storage. Raises AlreadyExistsError."""
-        with ours(_address(to_bucket, to_name)):
-            source = self._blob(bucket, name, generation)
-            made = self._blob(to_bucket, to_name)
-            token, _, _ = made.rewrite(source, if_generation_match=0)
-            while token is not None:
-                token, _, _ = made.rewrite(source, token=token, if_generation_match=0)
-            return _object(to_bucket, made)
+        """Copy a generation to a new object, inside Cloud Storage; the copy, or what stands there."""
+        made = self._blob(to_bucket, to_name)
+        try:
+            with ours(_address(to_bucket, to_name)):
+                source = self._blob(bucket, name, generation)
+                token, _, _ = made.rewrite(source, if_generation_match=0)
+                while token is not None:
+                    token, _, _ = made.rewrite(source, token=token, if_generation_match=0)
+        except AlreadyExistsError:
+            with ours(_address(to_bucket, to_name)):
+                made.reload()
+        return _object(to_bucket, made)
 
     def delete(self, bucket: str, name: str, generation: str | None = None) -> bool:
         """Delete the object, or this generation of it; False when it was not there."""

@@ -120,11 +120,6 @@ def held(run: str, order_digest: str) -> str:
     return f"runs/{run}/{hex_of(order_digest)}.held.json"
 
 
-def sealing(run: str) -> str:
-    """State: prefix of what is noted while a dataset is being sealed; gone once the order stands."""
-    return f"sealing/{run}/"
-
-
 def release(run: str) -> str:
     """State: the hand-over to the attested VM."""
     return f"runs/{run}/release.json"

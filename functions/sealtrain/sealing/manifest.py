@@ -5,15 +5,16 @@
 - Wrapping the key again changes only `key`: binding and parts stay as they are.
 """
 
+import re
 from typing import Literal
 
 import msgspec
 
 from sealtrain.rules.canonical import Digest, digest
-from sealtrain.rules.sealed import Fault, SealedFile, find_fault, id_of
+from sealtrain.rules.sealed import LARGEST_MANIFEST_BYTES, Fault, SealedFile, find_fault, id_of
 from sealtrain.sealing.errors import SealingError
 
-_MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+_KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/:?#]+")
 
 
 class WrappedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,8 +47,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_manifest(data: bytes) -> Manifest:
     """Read a manifest from outside. Raises SealingError naming the field that is wrong."""
-    if len(data) > _MAX_MANIFEST_BYTES:
-        raise _refusal(Fault("size", f"{len(data)} bytes", f"at most {_MAX_MANIFEST_BYTES}"))
+    if len(data) > LARGEST_MANIFEST_BYTES:
+        raise _refusal(Fault("size", f"{len(data)} bytes", f"at most {LARGEST_MANIFEST_BYTES}"))
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -68,6 +69,9 @@ def parse_owners_manifest(data: bytes) -> tuple[Manifest, WrappedKey]:
     if manifest.key is None or manifest.key.associated_data != manifest.binding():
         got = "no key" if manifest.key is None else f"a key bound to {manifest.key.associated_data}"
         raise _refusal(Fault("key", got, f"a key bound to {manifest.binding()}"))
+    if not _KMS_KEY.fullmatch(manifest.key.kms_key):
+        expected = "projects/P/locations/L/keyRings/R/cryptoKeys/K"
+        raise _refusal(Fault("key.kms_key", repr(manifest.key.kms_key[:200]), expected))
     return manifest, manifest.key
 
 
