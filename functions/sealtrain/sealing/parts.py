@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from io import SEEK_END
 from typing import IO, NoReturn, Protocol
 
+from sealtrain.rules.errors import NotFoundError
 from sealtrain.rules.sealed import Part, SealedFile
 from sealtrain.sealing.errors import NotOpenedError, SealingError
 from sealtrain.sealing.key import DataKey
@@ -80,8 +81,8 @@ def open_file(
 ) -> None:
     """Open a whole file into `out` (readable, seekable), going on where an earlier opening was cut off.
 
-    `fetch` gives a part's bytes; `broken` are the errors after which a transfer is worth another try.
-    Raises SealingError naming file and part; then throw `out` away.
+    `fetch` gives a part's bytes, or raises NotFoundError; `broken` are the errors after which a transfer is
+    worth another try. Raises SealingError naming file and part; then throw `out` away.
     """
     start, digest = _already_open(file, out)
     offset = sum(part.size for part in file.parts[:start])
@@ -114,6 +115,9 @@ def _open_again(
         try:
             with fetch(file.parts[number]) as reader:
                 open_part(reader, hashed, key, dataset, file, number)
+        except NotFoundError as error:
+            expected = f"{file.parts[number].sealed_size} bytes, {file.parts[number].sealed_sha256}"
+            raise _error(file, number, "no such object", expected) from error
         except broken:
             if attempt == _ATTEMPTS:
                 raise
