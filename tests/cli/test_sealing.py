@@ -156,7 +156,7 @@ def test_a_folder_that_was_changed_is_refused_and_the_part_named(
     """Which file, which part, what was there and what was expected; nothing of the file is left."""
     manifest = seal_folder(data, tmp_path / "out", key, PART_BYTES)
     found = tamper(tmp_path / "out", [part.object for part in manifest.files[0].parts])
-    with pytest.raises(SealingError, match="part 2 of 4 of a.csv") as caught:
+    with pytest.raises(SealingError, match=r"part 2 of 4 of a\.csv") as caught:
         opened(api, tmp_path / "out", tmp_path / "plain")
     assert found in str(caught.value)
     assert contents(tmp_path / "plain") == {}
