@@ -1,6 +1,7 @@
 """Cloud Storage, one call per method.
 
-- Every byte that goes or comes is checked with CRC32C by the library; readers and writers stream.
+- Every byte that goes or comes is checked with CRC32C, by the library or at a stream's end; readers and
+  writers stream. Who opens a sealed part compares its SHA-256.
 - Generations are text. A create is create-if-absent; a delete takes "not there" as done.
 """
 
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sealtrain.cloud.failures import ours
+from sealtrain.cloud.stream import ObjectStream
 from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from sealtrain.rules.resources import BucketInfo, BucketSpec, ObjectInfo
 from sealtrain.rules.settings import Settings
@@ -34,6 +36,7 @@ class Storage:
         from google.cloud.storage import Client
 
         options = {"api_endpoint": settings.endpoint} if settings.endpoint else None
+        self._origin = settings.endpoint or "https://storage.googleapis.com"
         self._client = Client(project=settings.project, credentials=credentials, client_options=options)
 
     # --- objects ---------------------------------------------------------------------------
@@ -61,10 +64,7 @@ class Storage:
         At the end of a stream from 0 on they are compared with `crc32c`, if given.
         NotFoundError may come at the first read, UnavailableError (damaged) at the last.
         """
-        blob = self._blob(bucket, name, generation)
-        stream = blob.open("rb", chunk_size=CHUNK_BYTES)
-        if start:
-            stream.seek(start)
+        stream = ObjectStream(self._client._http, self._origin, bucket, name, generation, start)
         return _Reader(stream, _address(bucket, name), "" if start else crc32c)
 
     @contextmanager
@@ -180,7 +180,7 @@ class Storage:
 
 
 class _Reader:
-    """A library stream whose failures are ours, and whose bytes are checked: it reads in ranges."""
+    """A stream whose failures are ours, and whose bytes are checked at their end."""
 
     def __init__(self, stream: Any, address: str, crc32c: str) -> None:
         import google_crc32c

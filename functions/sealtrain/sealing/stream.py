@@ -5,7 +5,6 @@
 - A seal that fails half-way never becomes a valid shorter part: its last segment is not written.
 - `open_` writes only authenticated segments, but an end that is missing shows only at the end:
   when it raises, the caller throws away what was written.
-- Tink holds the interpreter while it encrypts; the digests are computed beside it, in threads that do not.
 """
 
 import hashlib
