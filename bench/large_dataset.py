@@ -131,7 +131,7 @@ def driven(command: list[str], parts: int, kills: int) -> tuple[float, int, int]
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__)), *command], stdout=subprocess.PIPE, text=True
         )
-        with process:
+        with ended(process):
             for line in process.stdout or ():
                 word, value = json.loads(line)
                 if word == "idle":
@@ -150,6 +150,17 @@ def driven(command: list[str], parts: int, kills: int) -> tuple[float, int, int]
             return time.monotonic() - began, highest, killed
         if process.returncode != -signal.SIGKILL:
             raise AssertionError(f"{command[0]} ended with {process.returncode}")
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever happens, the process does not outlive this."""
+    with process:
+        try:
+            yield
+        except BaseException:
+            process.kill()
+            raise
 
 
 def run(folder: Path, total_bytes: int, part_bytes: int, kills: int) -> dict[str, Any]:
