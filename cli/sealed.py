@@ -104,12 +104,15 @@ class BucketPlace:
 
     def replace(self, data: bytes) -> None:
         """Write over the generation that was read, and no other. Raises CloudError (412)."""
-        name = quote(self._prefix + MANIFEST, safe="")
-        query = f"uploadType=media&ifGenerationMatch={self._generation}&name={name}"
+        params = {
+            "uploadType": "media",
+            "ifGenerationMatch": self._generation,
+            "name": self._prefix + MANIFEST,
+        }
         sum_ = google_crc32c.Checksum(data).digest()  # type: ignore[no-untyped-call]
         headers = {"Content-Type": "application/json", "X-Goog-Hash": f"crc32c={b64encode(sum_).decode()}"}
-        path = f"/upload/storage/v1/b/{self._bucket}/o?{query}"
-        self._api.call("POST", "storage", path, data=data, headers=headers)
+        path = f"/upload/storage/v1/b/{self._bucket}/o"
+        self._api.call("POST", "storage", path, params=params, data=data, headers=headers)
 
     @contextmanager
     def fetch(self, part: Part) -> Iterator[Reader]:

@@ -21,6 +21,7 @@ from cli.sealing import FolderVault, seal_folder
 from cli.verbs import open as open_verb
 from cli.verbs import rewrap as rewrap_verb
 from cli.verbs import seal as seal_verb
+from cli.verbs import submit as submit_verb
 
 FILES = {"a.csv": b"0123456789" * 3 + b"tail", "sub/b.csv": b"9876543210" * 2}
 PART_BYTES = 10
@@ -75,6 +76,20 @@ def test_what_is_sealed_opens_again(data: Path, tmp_path: Path, capsys: pytest.C
     assert parse_owners_manifest(written[MANIFEST])[0].sealed_by == "owner"
     assert open_verb.open_(str(target), Path("out"), as_json=False) == 0
     assert contents(Path("out")) == FILES
+
+
+@pytest.mark.usefixtures("here")
+def test_a_sealed_folder_has_the_id_of_its_data(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `submit --dry-run` prints to pin a dataset is the same before and after sealing."""
+    ids = []
+    seal_verb.seal(data, None, "", as_json=True)
+    for folder in (data, tmp_path / "data.sealed"):
+        capsys.readouterr()
+        assert submit_verb.dry_run(folder, None, as_json=True) == 0
+        ids.append(json.loads(capsys.readouterr().out)["dataset"])
+    assert ids[0] == ids[1]
 
 
 def test_a_seal_that_was_cut_off_anywhere_goes_on(

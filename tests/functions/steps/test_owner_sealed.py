@@ -153,7 +153,7 @@ def test_a_pinned_dataset_must_be_the_sealed_one() -> None:
 def test_a_file_of_that_name_may_be_data() -> None:
     """A manifest.json that is something else is a file like any other."""
     world = World()
-    run = uploaded(world, {"manifest.json": b'{"name": "app"}', "data.bin": b"x"}, b"format: files")
+    run = uploaded(world, {"manifest.json": b'{"name": "app"}', "data.csv": CSV}, b"format: files")
     assert world.state.job(run).manifest is None
     assert len(world.state.job(run).objects) == 2
 
