@@ -32,6 +32,7 @@ check: $(READY)  ## only formatting and types
 bench: $(READY)  ## the measurements, side by side with a peer or a floor
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/run_overhead.py
+	$(BIN)/python bench/sealing.py
 
 package: $(READY)  ## the functions' archive, the same bytes every time
 	$(BIN)/python -m cli.package -o build/functions.zip

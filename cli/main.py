@@ -115,6 +115,45 @@ def fetch(
     _run(lambda: verb.fetch(run, out or Path("out") / run, as_json), as_json)
 
 
+@app.command(epilog="Example: sealtrain seal patients/")
+def seal(
+    data: Annotated[Path, typer.Argument(help="A folder of data files, or one file.", metavar="DIR")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Sealed folder (default: DIR.sealed).")
+    ] = None,
+    key: Annotated[str, typer.Option(help="Your key in Cloud KMS (default: the deployment's for you).")] = "",
+    as_json: Json = False,
+) -> None:
+    """Seal a dataset before upload, so that no service can read it. Cut off, the same command goes on."""
+    from cli.verbs import seal as verb
+
+    _run(lambda: verb.seal(data, out, key, as_json), as_json)
+
+
+@app.command("open", epilog="Example: sealtrain open patients.sealed -o opened")
+def open_(
+    sealed: Annotated[str, typer.Argument(help="A sealed folder, gs://BUCKET/FOLDER/, or a run.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the files.")] = Path("opened"),
+    as_json: Json = False,
+) -> None:
+    """Open a model or a sealed dataset, with a key that you may use."""
+    from cli.verbs import open as verb
+
+    _run(lambda: verb.open_(sealed, out, as_json), as_json)
+
+
+@app.command(epilog="Example: sealtrain rewrap patients.sealed")
+def rewrap(
+    sealed: Annotated[str, typer.Argument(help="A sealed folder, or gs://BUCKET/FOLDER/.")],
+    key: Annotated[str, typer.Option(help="Another key (default: the same, its newest version).")] = "",
+    as_json: Json = False,
+) -> None:
+    """Wrap a data key by the newest version of its key, or by another; no part is touched."""
+    from cli.verbs import rewrap as verb
+
+    _run(lambda: verb.rewrap(sealed, key, as_json), as_json)
+
+
 @app.command(epilog="Example: sealtrain teardown r0123456789ab --reason 'wrong file'")
 def teardown(
     run: Run,

@@ -258,4 +258,8 @@ def _listen(app: Wsgi, port: int, threads: int) -> Any:
         connection_limit=1000,
         max_request_body_size=64 << 30,
         channel_request_lookahead=0,
+        # Objects come and go in chunks of megabytes: few large reads, and none by way of a temporary file.
+        recv_bytes=256 * 1024,
+        inbuf_overflow=32 << 20,
+        outbuf_overflow=32 << 20,
     )
