@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench lock package clean
+.PHONY: help demo test check bench fuzz lock package clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,10 @@ bench: $(READY)  ## the measurements, side by side with a peer or a floor
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/run_overhead.py
 	$(BIN)/python bench/sealing.py
+	$(BIN)/python bench/evidence.py
+
+fuzz: $(READY)  ## a million changed inputs over all verifiers of evidence
+	$(BIN)/python -m tests.fuzz --inputs 1000000
 
 package: $(READY)  ## the functions' archive, the same bytes every time
 	$(BIN)/python -m cli.package -o build/functions.zip

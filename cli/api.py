@@ -50,6 +50,17 @@ class Api:
                 return None
             raise
 
+    def pages(self, service: str, path: str, key: str, **params: Any) -> list[Json]:
+        """Every entry of a listing, all pages read; `key` is where a page holds its entries."""
+        entries: list[Json] = []
+        token = ""
+        while True:
+            page = self.get(service, path, **params, **({"pageToken": token} if token else {}))
+            entries += page.get(key, [])
+            token = page.get("nextPageToken", "")
+            if not token:
+                return entries
+
     def call(
         self,
         verb: str,

@@ -180,6 +180,49 @@ def verify(
     _run(lambda: verb.verify(bundle, trust, as_json), as_json)
 
 
+@app.command()
+def explain(
+    evidence: Annotated[
+        str,
+        typer.Argument(
+            help="A verdict.json, alert, token, token.json, bundle.json or TDX quote; or a run's id.",
+            metavar="EVIDENCE",
+        ),
+    ],
+    trust: Annotated[
+        Path | None, typer.Option(help="Public keys to trust; default: trust.json beside the evidence.")
+    ] = None,
+    keys: Annotated[Path | None, typer.Option(help="The issuer's key set, for a token in OIDC form.")] = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Fetch the issuer's key set from its fixed address.")
+    ] = False,
+    audience: Annotated[str | None, typer.Option(help="Whom a token has to be for.")] = None,
+    nonce: Annotated[str | None, typer.Option(help="The nonce that a token has to hold.")] = None,
+    collateral: Annotated[Path | None, typer.Option(help="Intel's collateral for a TDX quote.")] = None,
+    at: Annotated[str | None, typer.Option(help="Judge at this time (RFC 3339); default: now.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with evidence: got, expected, bad or could not be checked, and what to do."""
+    from cli.verbs import explain as verb
+
+    _run(
+        lambda: verb.explain(evidence, trust, keys, online, audience, nonce, collateral, at, as_json), as_json
+    )
+
+
+@app.command()
+def doctor(
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Who can decrypt with the release keys, and who could come to.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a deployment. Exit code 1 if any check fails."""
+    from cli.verbs import doctor as verb
+
+    _run(lambda: verb.doctor(keys, as_json), as_json)
+
+
 def _run(verb: Callable[[], int], as_json: bool) -> None:
     """Run a verb; its errors become two lines (or one JSON document) and an exit code."""
     try:

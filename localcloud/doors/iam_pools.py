@@ -94,6 +94,13 @@ def get_provider(cloud: Cloud, call: Call) -> Json:
     return _found(cloud, PROVIDER, call.params["name"])
 
 
+@door(_API + "providers.list", "iam.workloadIdentityPoolProviders.list")
+def list_providers(cloud: Cloud, call: Call) -> Json:
+    """All providers of a pool."""
+    rows = cloud.store.documents(PROVIDER, numbered(cloud, call.params["parent"] + "/"))
+    return page(call, "workloadIdentityPoolProviders", rows)
+
+
 def _found(cloud: Cloud, kind: str, name: str) -> Json:
     found = cloud.store.get(kind, numbered(cloud, name))
     if found is None:

@@ -93,6 +93,17 @@ class Iam:
             return False
 
 
+def permissions_of(role: str) -> list[str] | None:
+    """What a role that is not custom holds, in order; None for a role that does not exist."""
+    everything = frozenset[str]().union(*predefined_roles().values())
+    if role in ("roles/owner", "roles/editor"):
+        return sorted(everything)
+    if role == KEYBOARD_ROLE:
+        return sorted(p for p in everything if not p.startswith(_USE_OF_KEYS))
+    held = predefined_roles().get(role)
+    return None if held is None else sorted(held)
+
+
 @lru_cache(maxsize=512)
 def _compiled(expression: str) -> Any:
     import celpy

@@ -189,6 +189,7 @@ class World(memory.World):
         good = {
             "submods__gce__instance_id": self.compute.found[name].id,
             "submods__gce__zone": zone_of(name),
+            "submods__gce__instance_name": name.rpartition("/")[2],
         }
         text = authority.issue(authority.claims(records.nonce(digest, pem), **{**good, **changes}))
         self.show(run, records.TokenRecord(text, pem, self.compute.found[name].id, digest))
@@ -263,7 +264,7 @@ class World(memory.World):
 
     def call_raw(self, module: Any, entry: Any) -> Any:
         """Call record_attestation with an entry's own bytes."""
-        needs = ("storage", "kms", "pubsub", "bigquery")
+        needs = ("storage", "kms", "pubsub", "bigquery", "ledger")
         rooms = {need: getattr(self, need) for need in needs}
         raw = msgspec.Raw(canonical.dumps(entry))
         return module.record_attestation(raw, **rooms, settings=self.settings, clock=self.clock)

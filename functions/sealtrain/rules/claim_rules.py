@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from sealtrain.rules import logs
-from sealtrain.rules.attested import HWMODELS
 from sealtrain.rules.cost import seconds_between
+from sealtrain.rules.evidence.attested import HWMODELS
+from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.facts import Facts
-from sealtrain.rules.policy import Finding
 from sealtrain.rules.receipt import check as check_receipt
 
 Verdict = Literal["met", "not_met", "no_evidence", "not_applicable"]

@@ -160,6 +160,21 @@ def receipt(run: str) -> str:
     return f"runs/{run}/evidence/receipt.json"
 
 
+def token_prefix(run: str) -> str:
+    """Evidence: where a run's tokens stand, the first and those of later attestations."""
+    return f"runs/{run}/evidence/"
+
+
+def judgement(token: str) -> str:
+    """Evidence: what was found about a later attestation, beside its token."""
+    return f"{token.removesuffix('token.json')}judgement.json"
+
+
+def alert(run: str, entry_id: str) -> str:
+    """Evidence: what a log entry raised, and what followed from it."""
+    return f"runs/{run}/alerts/{entry_id}.alert.json"
+
+
 def log_entry(run: str, insert_id: str) -> str:
     """Evidence: one log entry as issued."""
     return f"runs/{run}/logs/{insert_id}.log.json"

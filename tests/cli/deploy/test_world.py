@@ -10,7 +10,8 @@ from typing import Any, get_args
 import celpy
 import pytest
 from celpy.adapter import json_to_cel
-from sealtrain.rules import ledger, names, policy, records, step_table
+from sealtrain.rules import ledger, names, records, step_table
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
 
 from cli.deploy.description import Grant, Parts, World
@@ -134,7 +135,9 @@ MAKER_OF = {
 WITNESS_OF = {
     **{names.token(RUN): "workload", names.receipt(RUN): "workload"},
     **{names.verdict(RUN): "verify_evidence", records.published(RUN): "publish_model"},
-    **{names.log_entry(RUN, "1x"): "record_attestation", names.proof(RUN): "tear_down"},
+    **{names.log_entry(RUN, "1x"): "record_attestation", names.alert(RUN, "1x"): "record_attestation"},
+    **{names.judgement(f"runs/{RUN}/evidence/00001/token.json"): "record_attestation"},
+    names.proof(RUN): "tear_down",
     **dict.fromkeys(
         (
             names.bundle(RUN),
