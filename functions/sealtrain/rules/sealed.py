@@ -17,7 +17,7 @@ import msgspec
 from sealtrain.rules.canonical import Digest, digest, dumps
 
 LONGEST_PATH_BYTES = 1024
-LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024
+LARGEST_MANIFEST_BYTES = 16 * 1024 * 1024
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

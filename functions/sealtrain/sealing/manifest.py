@@ -14,7 +14,7 @@ from sealtrain.rules.canonical import Digest, digest
 from sealtrain.rules.sealed import LARGEST_MANIFEST_BYTES, Fault, SealedFile, find_fault, id_of
 from sealtrain.sealing.errors import SealingError
 
-_KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/:?#]+")
+_KMS_KEY = re.compile(r"projects/[\w.:-]+/locations/[\w-]+/keyRings/[\w-]+/cryptoKeys/[\w-]+")
 
 
 class WrappedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

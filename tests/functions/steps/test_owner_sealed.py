@@ -168,9 +168,10 @@ def test_a_part_replaced_after_admission_is_refused() -> None:
     assert caught.value.code == "source_changed"
 
 
-def test_a_key_name_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize("key", [f"{KEY}:encrypt?x=", KEY.replace("theirs", "x?y=/.."), f"{KEY}/..", ""])
+def test_a_key_name_that_is_none_is_refused(key: str) -> None:
     """What goes into a request's path is the name of a key and nothing else."""
-    data = sealed_upload({"data.csv": CSV}, key=f"{KEY}:encrypt?x=")["manifest.json"]
+    data = sealed_upload({"data.csv": CSV}, key=key)["manifest.json"]
     assert parse_manifest(data)
     with pytest.raises(SealingError, match="kms_key"):
         parse_owners_manifest(data)
