@@ -246,7 +246,7 @@ def _claim(claims: Claims, path: tuple[str, ...]) -> object:
 
 
 def _fact(path: str, facts: Mapping[str, msgspec.Struct]) -> object:
-    owner, _, name = path.partition(".")
+    owner, name = _path(path)
     return getattr(facts[owner], name)
 
 

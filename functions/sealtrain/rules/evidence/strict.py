@@ -7,7 +7,7 @@ Rules enforced here:
 
 import binascii
 import json
-from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from math import isfinite
 from typing import Any
 
@@ -22,11 +22,16 @@ def bounded(data: bytes | str, most: int, field: str) -> None:
 
 def base64url(text: str, field: str) -> bytes:
     """Decode a JWT segment: base64url without padding, in its one canonical spelling."""
+    rest = len(text) % 4
     try:
-        data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except (binascii.Error, ValueError) as error:
+        if not text.isascii() or "+" in text or "/" in text or "=" in text:
+            raise ValueError("a character outside of base64url")
+        plain = text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)
+        data = binascii.a2b_base64(plain, strict_mode=True)
+    except ValueError as error:
         raise Refused("malformed", field, error, "base64url without padding") from error
-    if urlsafe_b64encode(data).rstrip(b"=").decode() != text:
+    # Only the last, incomplete group of characters can be spelled in more than one way.
+    if rest and urlsafe_b64encode(data[-(rest - 1) :]).rstrip(b"=").decode() != text[-rest:]:
         raise Refused("malformed", field, "another spelling", "canonical base64url")
     return data
 
