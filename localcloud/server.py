@@ -20,6 +20,7 @@ import waitress.server
 from localcloud.doors import DOORS, Answer, Call, Json, enter
 from localcloud.doors.discovery import Method, methods
 from localcloud.doors.errors import ApiError
+from localcloud.doors.payload import parse_json
 from localcloud.doors.schema import check_body, check_parameters
 from localcloud.identity.tokens import KEYBOARD, Caller
 from localcloud.world.cloud import Cloud
@@ -128,7 +129,9 @@ class ApiApp:
         params = check_parameters(method, path, query)
         body = {} if method.upload else read_body(environ)
         if method.request and not method.upload:
-            body = check_body(method.api, method.request, body, nulls=method.http == "PATCH")
+            body = check_body(
+                method.api, method.request, body, method=method.id, nulls=method.http == "PATCH"
+            )
         call = Call(
             method=method.id,
             params=params,
@@ -184,13 +187,7 @@ def authenticate(cloud: Cloud, environ: Environ) -> Caller:
 
 def read_body(environ: Environ) -> Any:
     """The JSON body; an empty one is {}."""
-    raw = environ["wsgi.input"].read()
-    if not raw:
-        return {}
-    try:
-        return json.loads(raw)
-    except ValueError as error:
-        raise ApiError(400, f"Invalid JSON payload received. {error}") from error
+    return parse_json(environ["wsgi.input"].read())
 
 
 def respond(answer: Answer | Json, start_response: StartResponse) -> Iterable[bytes]:

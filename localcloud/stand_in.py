@@ -10,7 +10,7 @@ import localcloud.doors
 from localcloud.server import Server
 from localcloud.world.cloud import Cloud
 
-_NOT_DOORS = {"discovery", "schema", "errors"}
+_NOT_DOORS = {"discovery", "errors", "formats", "payload", "required", "schema"}
 
 
 def build(state: Path, port: int = 0) -> tuple[Server, Cloud]:

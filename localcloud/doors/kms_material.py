@@ -75,7 +75,8 @@ def public_pem(material: str) -> str:
 def from_base64(text: str, field: str) -> bytes:
     """Bytes of a JSON field (standard or URL alphabet). Raises 400 naming the field."""
     try:
-        return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+        whole = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)  # padding is optional, as in protobuf JSON
+        return base64.b64decode(whole.replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError) as error:
         raise invalid(f"Invalid value at '{field}' (TYPE_BYTES), Base64 decoding failed.") from error
 
