@@ -1,0 +1,468 @@
+"""One good request for every method that the stand-in serves, in an order in which all of them pass.
+
+Planted faults, missing permissions and the fuzzer start from these. `{word}` in a value is what an earlier
+answer told (`learn`: word → path in the answer).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from localcloud.doors.discovery import Method, document, methods
+
+Json = dict[str, Any]
+
+PROJECT, NUMBER = "demo-project", "100000000001"
+P, L = f"projects/{PROJECT}", f"projects/{PROJECT}/locations/us-central1"
+OWNER = f"serviceAccount:good-owner@{PROJECT}.iam.gserviceaccount.com"
+ACCOUNT = f"good-account@{PROJECT}.iam.gserviceaccount.com"
+BUCKET, OBJECT = "good-bucket", "good/object"
+PLACE = {
+    **{"bucket": BUCKET, "destinationBucket": BUCKET, "sourceBucket": BUCKET, "object": OBJECT},
+    **{"sourceObject": OBJECT, "destinationObject": "good/copy", "notification": "{notification}"},
+    **{"project": PROJECT, "projectId": PROJECT, "zone": "us-central1-a", "operation": "{operation}"},
+    **{"datasetId": "good", "tableId": "good", "jobId": "{job}", "machineType": "n2d-standard-2"},
+    **{"instance": "good", "instanceTemplate": "good", "instanceGroupManager": "good"},
+    **{"reservation": "good", "resizeRequest": "good", "image": "confidential-space-260800"},
+    "family": "confidential-space",
+}
+SEGMENT = {
+    **{"projects": PROJECT, "locations": "us-central1", "cryptoKeyVersions": "1", "roles": "good.role"},
+    **{"serviceAccounts": ACCOUNT, "workloadIdentityPools": "good-pool", "providers": "good-provider"},
+}
+UNLEARNED = {
+    "execution": f"{L}/workflows/good/executions/none",
+    "challenge": f"{L}/challenges/none",
+    "deployment": f"{L}/operations/none",
+    "deployed": f"{L}/operations/none",
+}
+POLICY = {"bindings": [{"role": "roles/viewer", "members": [f"serviceAccount:{ACCOUNT}"]}]}
+SPACE = "projects/confidential-space-images/global/images/family/confidential-space"
+MACHINE: Json = {
+    "machineType": "n2d-standard-2",
+    "disks": [{"boot": True, "autoDelete": True, "initializeParams": {"sourceImage": SPACE, "diskSizeGb": "11"}}],
+    "networkInterfaces": [{"network": "global/networks/default"}],
+    "confidentialInstanceConfig": {"confidentialInstanceType": "SEV"},
+    "scheduling": {"onHostMaintenance": "TERMINATE", "automaticRestart": False},
+    "metadata": {"items": [{"key": "good", "value": "yes"}]},
+}
+FLEX: Json = {
+    **MACHINE,
+    "machineType": "a3-highgpu-1g",
+    "confidentialInstanceConfig": {"confidentialInstanceType": "TDX"},
+    "scheduling": {
+        "provisioningModel": "FLEX_START",
+        "onHostMaintenance": "TERMINATE",
+        "instanceTerminationAction": "DELETE",
+        "maxRunDuration": {"seconds": "600"},
+    },
+    "reservationAffinity": {"consumeReservationType": "NO_RESERVATION"},
+}
+ROWS = {"fields": [{"name": "a", "type": "STRING"}]}
+DIGEST = {"digest": {"sha256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}
+
+
+@dataclass(frozen=True)
+class Good:
+    """A request of one method. `passes`: answers 2xx in its turn."""
+
+    method: str
+    body: Json | None = None
+    query: Json = field(default_factory=dict)
+    place: Json = field(default_factory=dict)  # path parameters other than usual
+    learn: dict[str, str] = field(default_factory=dict)
+    content: bytes | None = None  # instead of a JSON body, on the upload path
+    passes: bool = True
+
+    @property
+    def api(self) -> str:
+        return self.method.partition(".")[0]
+
+    def path(self, known: dict[str, str]) -> str:
+        """Path and query."""
+        method = next(m for m in methods(self.method) if m.upload == (self.content is not None))
+        path = re.sub(r"\{\+?([^}]+)\}", lambda found: self._part(method, found), _template(method))
+        query = urlencode(self.query, doseq=True)
+        return filled(path + (f"?{query}" if query else ""), known)
+
+    def _part(self, method: Method, found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name in self.place:
+            return str(self.place[name])
+        collections = re.findall(r"([A-Za-z]+)/", method.parameters[name].get("pattern", ""))
+        if not collections:
+            return quote(PLACE[name], safe="{}")
+        return "/".join(f"{word}/{SEGMENT.get(word, 'good')}" for word in collections)
+
+
+def _template(method: Method) -> str:
+    raw: Json = document(method.api)
+    for word in method.id.split(".")[1:-1]:
+        raw = raw["resources"][word]
+    raw = raw["methods"][method.id.rpartition(".")[2]]
+    if method.upload:
+        return str(raw["mediaUpload"]["protocols"]["simple"]["path"])
+    return "/" + str(document(method.api).get("servicePath", "")) + str(raw["path"])
+
+
+def filled(value: Any, known: dict[str, str]) -> Any:
+    """`value` with the words that are known put in."""
+    if isinstance(value, str):
+        return re.sub(r"\{(\w+)\}", lambda found: {**UNLEARNED, **known}.get(found.group(1), "none"), value)
+    if isinstance(value, dict):
+        return {key: filled(item, known) for key, item in value.items()}
+    return [filled(item, known) for item in value] if isinstance(value, list) else value
+
+
+def learned(answer: Any, path: str) -> str:
+    """What stands at `path` in an answer."""
+    for step in path.split("."):
+        answer = answer[int(step)] if step.isdigit() else answer[step]
+    return str(answer)
+
+
+def _archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        target.writestr("main.py", "def main(request):\n    return 'good'\n")
+    return buffer.getvalue()
+
+
+def _policy(collection: str, *, bindings: Json = POLICY) -> list[Good]:
+    return [
+        Good(f"{collection}.setIamPolicy", {"policy": bindings}),
+        Good(f"{collection}.getIamPolicy", {} if collection == "cloudresourcemanager.projects" else None),
+        Good(f"{collection}.testIamPermissions", {"permissions": ["compute.instances.get"]}),
+    ]
+
+
+_KEYS = "cloudkms.projects.locations.keyRings"
+_KEY, _VERSION = f"{_KEYS}.cryptoKeys", f"{_KEYS}.cryptoKeys.cryptoKeyVersions"
+_SIGNER = {"name": f"{L}/keyRings/good/cryptoKeys/signer/cryptoKeyVersions/1"}
+_SECOND = {"name": f"{L}/keyRings/good/cryptoKeys/good/cryptoKeyVersions/2"}
+_FUNCTIONS = "cloudfunctions.projects.locations"
+_POOLS = "iam.projects.locations.workloadIdentityPools"
+_EXECUTIONS = "workflowexecutions.projects.locations.workflows.executions"
+_SOURCE = "main:\n  steps:\n    - wait:\n        call: sys.sleep\n        args: {seconds: 1000}\n"
+_OWNERS = {
+    "version": 3,
+    "bindings": [
+        {"role": "roles/owner", "members": [OWNER]},
+        {"role": "roles/localcloud.keyboard", "members": ["user:you@localhost"]},
+    ],
+}
+
+IAM = [
+    Good("iam.projects.serviceAccounts.create", {"accountId": "good-account"}),
+    Good("iam.projects.serviceAccounts.get"),
+    Good("iam.projects.serviceAccounts.list"),
+    *_policy("iam.projects.serviceAccounts"),
+    Good(
+        "iam.projects.roles.create",
+        {"roleId": "good.role", "role": {"title": "Good", "includedPermissions": ["storage.objects.get"]}},
+    ),
+    Good("iam.projects.roles.get"),
+    Good(f"{_POOLS}.create", {"displayName": "Good"}, {"workloadIdentityPoolId": "good-pool"}),
+    Good(f"{_POOLS}.get"),
+    Good(f"{_POOLS}.list"),
+    Good(
+        f"{_POOLS}.providers.create",
+        {
+            "oidc": {"issuerUri": "https://confidentialcomputing.googleapis.com"},
+            "attributeMapping": {"google.subject": "assertion.sub"},
+        },
+        {"workloadIdentityPoolProviderId": "good-provider"},
+    ),
+    Good(f"{_POOLS}.providers.get"),
+    Good(f"{_POOLS}.providers.patch", {"displayName": "Better"}, {"updateMask": "displayName"}),
+    Good("cloudresourcemanager.projects.get"),
+    *_policy("cloudresourcemanager.projects", bindings=_OWNERS),
+    Good("run.projects.locations.services.setIamPolicy", {"policy": POLICY}),
+    Good("run.projects.locations.services.getIamPolicy"),
+    Good("run.projects.locations.services.testIamPermissions", {"permissions": ["run.routes.invoke"]}),
+]
+KMS = [
+    Good(f"{_KEYS}.create", {}, {"keyRingId": "good"}),
+    Good(f"{_KEYS}.get"),
+    Good(f"{_KEYS}.list"),
+    *_policy(_KEYS),
+    Good(
+        f"{_KEY}.create",
+        {
+            "purpose": "ENCRYPT_DECRYPT",
+            "versionTemplate": {"protectionLevel": "HSM"},
+            "rotationPeriod": "2592000s",
+            "nextRotationTime": "2099-01-01T00:00:00Z",
+            "destroyScheduledDuration": "86400s",
+        },
+        {"cryptoKeyId": "good"},
+    ),
+    Good(
+        f"{_KEY}.create",
+        {"purpose": "ASYMMETRIC_SIGN", "versionTemplate": {"algorithm": "EC_SIGN_P256_SHA256"}},
+        {"cryptoKeyId": "signer"},
+    ),
+    Good(f"{_KEY}.get"),
+    Good(f"{_KEY}.list", query={"pageSize": 1}),
+    Good(f"{_KEY}.patch", {"labels": {"good": "yes"}}, {"updateMask": "labels"}),
+    *_policy(_KEY),
+    Good(f"{_VERSION}.create", {}),
+    Good(f"{_VERSION}.get"),
+    Good(f"{_VERSION}.list"),
+    Good(f"{_VERSION}.patch", {"state": "ENABLED"}, {"updateMask": "state"}, _SECOND),
+    Good(f"{_VERSION}.destroy", {}, place=_SECOND),
+    Good(f"{_VERSION}.restore", {}, place=_SECOND),
+    Good(f"{_VERSION}.asymmetricSign", DIGEST, place=_SIGNER),
+    Good(f"{_VERSION}.getPublicKey", place=_SIGNER),
+    Good(f"{_KEY}.encrypt", {"plaintext": "Z29vZA=="}, learn={"ciphertext": "ciphertext"}),
+    Good(f"{_KEY}.decrypt", {"ciphertext": "{ciphertext}"}),
+    Good(f"{_KEY}.updatePrimaryVersion", {"cryptoKeyVersionId": "1"}),
+]
+PUBSUB = [
+    Good("pubsub.projects.topics.create", {"labels": {"good": "yes"}}),
+    Good("pubsub.projects.topics.get"),
+    Good("pubsub.projects.topics.list"),
+    *_policy("pubsub.projects.topics"),
+    Good(
+        "pubsub.projects.subscriptions.create",
+        {"topic": f"{P}/topics/good", "ackDeadlineSeconds": 600, "filter": 'attributes.good = "yes"'},
+    ),
+    Good("pubsub.projects.subscriptions.get"),
+    Good("pubsub.projects.subscriptions.list"),
+    *_policy("pubsub.projects.subscriptions"),
+    Good(
+        "pubsub.projects.topics.publish", {"messages": [{"data": "Z29vZA==", "attributes": {"good": "yes"}}]}
+    ),
+    Good(
+        "pubsub.projects.subscriptions.pull", {"maxMessages": 1}, learn={"ack": "receivedMessages.0.ackId"}
+    ),
+    Good("pubsub.projects.subscriptions.modifyAckDeadline", {"ackIds": ["{ack}"], "ackDeadlineSeconds": 600}),
+    Good("pubsub.projects.subscriptions.acknowledge", {"ackIds": ["{ack}"]}),
+]
+STORAGE = [
+    Good("storage.projects.serviceAccount.get"),
+    Good("storage.buckets.insert", {"name": BUCKET, "location": "US-CENTRAL1"}, {"project": PROJECT}),
+    Good("storage.buckets.get"),
+    Good("storage.buckets.list", query={"project": PROJECT}),
+    Good("storage.buckets.patch", {"labels": {"good": "yes"}}),
+    Good("storage.buckets.setIamPolicy", POLICY),
+    Good("storage.buckets.getIamPolicy"),
+    Good("storage.buckets.testIamPermissions", query={"permissions": "storage.objects.get"}),
+    Good("storage.objects.insert", query={"uploadType": "media", "name": OBJECT}, content=_archive()),
+    Good("storage.objects.get", query={"alt": "media"}),
+    Good("storage.objects.list"),
+    Good("storage.objects.copy", {}),
+    Good("storage.objects.rewrite", {}, place={"destinationObject": "good%2Frewritten"}),
+    Good(
+        "storage.objects.compose",
+        {"sourceObjects": [{"name": OBJECT}, {"name": "good/copy"}], "destination": {"contentType": "x/y"}},
+        place={"destinationObject": "good%2Fcomposed"},
+    ),
+    Good("storage.objects.patch", {"metadata": {"good": "yes"}}, place={"object": "good%2Frewritten"}),
+    Good(
+        "pubsub.projects.topics.setIamPolicy",
+        {
+            "policy": {
+                "bindings": [
+                    {
+                        "role": "roles/pubsub.publisher",
+                        "members": [
+                            f"serviceAccount:service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+                        ],
+                    }
+                ]
+            }
+        },
+    ),
+    Good(
+        "storage.notifications.insert",
+        {"topic": f"//pubsub.googleapis.com/{P}/topics/good", "payload_format": "NONE"},
+        learn={"notification": "id"},
+    ),
+    Good("storage.notifications.get"),
+    Good("storage.notifications.list"),
+]
+COMPUTE = [
+    Good("compute.zones.get"),
+    Good("compute.zones.list"),
+    Good("compute.machineTypes.get"),
+    Good("compute.images.get", place={"project": "confidential-space-images"}),
+    Good("compute.images.getFromFamily", place={"project": "confidential-space-images"}),
+    Good("compute.instanceTemplates.insert", {"name": "good", "properties": FLEX}, learn={"global": "name"}),
+    Good("compute.globalOperations.get", place={"operation": "{global}"}),
+    Good("compute.globalOperations.list"),
+    Good("compute.globalOperations.wait", place={"operation": "{global}"}),
+    Good("compute.instanceTemplates.get"),
+    Good("compute.instanceTemplates.list"),
+    Good(
+        "compute.reservations.insert",
+        {
+            "name": "good",
+            "specificReservation": {"count": "1", "instanceProperties": {"machineType": "n2d-standard-2"}},
+            "deleteAfterDuration": {"seconds": "3600"},
+        },
+    ),
+    Good("compute.reservations.get"),
+    Good("compute.reservations.list"),
+    Good("compute.reservations.aggregatedList"),
+    Good(
+        "compute.instanceGroupManagers.insert",
+        {
+            "name": "good",
+            "instanceTemplate": "global/instanceTemplates/good",
+            "targetSize": 0,
+            "instanceLifecyclePolicy": {"defaultActionOnFailure": "DO_NOTHING"},
+        },
+    ),
+    Good("compute.instanceGroupManagers.get"),
+    Good("compute.instanceGroupManagers.list"),
+    Good("compute.instanceGroupManagers.aggregatedList"),
+    Good("compute.instanceGroupManagers.listManagedInstances"),
+    Good("compute.instanceGroupManagerResizeRequests.insert", {"name": "good", "resizeBy": 1}),
+    Good("compute.instanceGroupManagerResizeRequests.get"),
+    Good("compute.instanceGroupManagerResizeRequests.list"),
+    Good("compute.instanceGroupManagerResizeRequests.cancel"),
+    Good("compute.instanceGroupManagerResizeRequests.delete"),
+    Good(
+        "compute.instances.insert",
+        {"name": "good", "serviceAccounts": [{"email": ACCOUNT}], **MACHINE},
+        learn={"operation": "name"},
+    ),
+    Good("compute.zoneOperations.get"),
+    Good("compute.zoneOperations.list"),
+    Good("compute.zoneOperations.wait"),
+    Good("compute.instances.get"),
+    Good("compute.instances.list", query={"filter": "labels.good=yes"}),
+    Good("compute.instances.aggregatedList"),
+    Good("compute.instances.getSerialPortOutput"),
+    Good("compute.instances.stop"),
+]
+REST = [
+    Good(
+        "artifactregistry.projects.locations.repositories.create",
+        {"format": "DOCKER"},
+        {"repositoryId": "good"},
+    ),
+    Good("artifactregistry.projects.locations.repositories.get"),
+    Good("artifactregistry.projects.locations.repositories.list"),
+    *_policy("artifactregistry.projects.locations.repositories"),
+    Good("bigquery.datasets.insert", {"datasetReference": {"datasetId": "good"}, "labels": {"good": "yes"}}),
+    Good("bigquery.datasets.get"),
+    Good("bigquery.datasets.list"),
+    Good("bigquery.datasets.patch", {"friendlyName": "Good"}),
+    Good("bigquery.tables.insert", {"tableReference": {"tableId": "good"}, "schema": ROWS}),
+    Good("bigquery.tables.get"),
+    Good("bigquery.tables.list"),
+    Good("bigquery.tabledata.insertAll", {"rows": [{"insertId": "1", "json": {"a": "good"}}]}),
+    Good("bigquery.tabledata.list"),
+    Good("bigquery.jobs.query", {"query": "SELECT a FROM good.good", "useLegacySql": False}),
+    Good(
+        "bigquery.jobs.insert",
+        {"configuration": {"query": {"query": "SELECT 1", "useLegacySql": False}}},
+        learn={"job": "jobReference.jobId"},
+    ),
+    Good("bigquery.jobs.get"),
+    Good("bigquery.jobs.getQueryResults"),
+    Good(
+        f"{_FUNCTIONS}.functions.create",
+        {
+            "buildConfig": {
+                "runtime": "python311",
+                "entryPoint": "main",
+                "source": {"storageSource": {"bucket": BUCKET, "object": OBJECT}},
+            },
+            "serviceConfig": {"serviceAccountEmail": ACCOUNT, "timeoutSeconds": 60},
+        },
+        {"functionId": "good"},
+        learn={"deployment": "name"},
+    ),
+    Good(f"{_FUNCTIONS}.functions.get"),
+    Good(f"{_FUNCTIONS}.functions.list"),
+    Good(
+        f"{_FUNCTIONS}.functions.patch",
+        {"serviceConfig": {"timeoutSeconds": 61}},
+        {"updateMask": "serviceConfig.timeoutSeconds"},
+    ),
+    *_policy(f"{_FUNCTIONS}.functions"),
+    Good(f"{_FUNCTIONS}.operations.get", place={"name": "{deployment}"}),
+    Good(
+        "cloudscheduler.projects.locations.jobs.create",
+        {
+            "name": f"{L}/jobs/good",
+            "schedule": "0 3 * * *",
+            "pubsubTarget": {"topicName": f"{P}/topics/good", "data": "Z29vZA=="},
+        },
+    ),
+    Good("cloudscheduler.projects.locations.jobs.get"),
+    Good("cloudscheduler.projects.locations.jobs.list"),
+    Good("cloudscheduler.projects.locations.jobs.run", {}),
+    Good("cloudscheduler.projects.locations.jobs.pause", {}),
+    Good("cloudscheduler.projects.locations.jobs.resume", {}),
+    Good(
+        "confidentialcomputing.projects.locations.challenges.create", {}, learn={"challenge": "name"}
+    ),
+    Good(
+        "confidentialcomputing.projects.locations.challenges.verifyAttestation",
+        {"tokenOptions": {"audience": "good", "nonce": ["good-good-good-good"]}},
+        place={"challenge": "{challenge}"},
+        passes=False,  # without evidence; a machine's own is in test_attestation
+    ),
+    Good("logging.entries.write", {"entries": [{"logName": f"{P}/logs/good", "resource": {"type": "global"}}]}),
+    Good("logging.entries.list", {"resourceNames": [P], "filter": "severity>=DEFAULT"}),
+    Good(
+        "logging.projects.sinks.create",
+        {"name": "good", "destination": f"pubsub.googleapis.com/{P}/topics/good", "filter": "severity>=ERROR"},
+    ),
+    Good("logging.projects.sinks.get"),
+    Good("logging.projects.sinks.list"),
+    Good(
+        "workflows.projects.locations.workflows.create",
+        {"sourceContents": _SOURCE, "serviceAccount": ACCOUNT},
+        {"workflowId": "good"},
+        learn={"deployed": "name"},
+    ),
+    Good("workflows.projects.locations.operations.get", place={"name": "{deployed}"}),
+    Good("workflows.projects.locations.workflows.get"),
+    Good("workflows.projects.locations.workflows.list"),
+    Good(
+        "workflows.projects.locations.workflows.patch",
+        {"sourceContents": _SOURCE},
+        {"updateMask": "sourceContents"},
+    ),
+    Good(f"{_EXECUTIONS}.create", {"argument": "null"}, learn={"execution": "name"}),
+    Good(f"{_EXECUTIONS}.get", place={"name": "{execution}"}),
+    Good(f"{_EXECUTIONS}.list"),
+    Good(f"{_EXECUTIONS}.stepEntries.list", place={"parent": "{execution}"}),
+    Good(f"{_EXECUTIONS}.callbacks.list", place={"parent": "{execution}"}),
+    Good(f"{_EXECUTIONS}.cancel", {}, place={"name": "{execution}"}),
+]
+GONE = [
+    Good("workflows.projects.locations.workflows.delete"),
+    Good("logging.projects.sinks.delete"),
+    Good("cloudscheduler.projects.locations.jobs.delete"),
+    Good(f"{_FUNCTIONS}.functions.delete"),
+    Good("bigquery.tables.delete"),
+    Good("bigquery.datasets.delete"),
+    Good("artifactregistry.projects.locations.repositories.delete"),
+    Good("compute.instances.delete"),
+    Good("compute.instanceGroupManagers.delete", learn={"gone": "name"}),
+    Good("compute.zoneOperations.wait", place={"operation": "{gone}"}),
+    Good("compute.instanceTemplates.delete"),
+    Good("compute.reservations.delete"),
+    Good("storage.notifications.delete"),
+    *[
+        Good("storage.objects.delete", place={"object": f"good%2F{name}"})
+        for name in ("object", "copy", "rewritten", "composed")
+    ],
+    Good("storage.buckets.patch", {"retentionPolicy": {"retentionPeriod": "1"}}),
+    Good("storage.buckets.lockRetentionPolicy", query={"ifMetagenerationMatch": "3"}),
+    Good("storage.buckets.delete"),
+    Good("pubsub.projects.subscriptions.delete"),
+    Good("pubsub.projects.topics.delete"),
+]
+GOOD = [*IAM, *KMS, *PUBSUB, *STORAGE, *COMPUTE, *REST, *GONE]
