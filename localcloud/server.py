@@ -130,7 +130,7 @@ class ApiApp:
         body = {} if method.upload else read_body(environ)
         if method.request and not method.upload:
             body = check_body(
-                method.api, method.request, body, method=method.id, nulls=method.http == "PATCH"
+                method.api, method.request, body, method=method.id, patch=method.http == "PATCH"
             )
         call = Call(
             method=method.id,

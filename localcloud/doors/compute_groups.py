@@ -16,7 +16,7 @@ from localcloud.doors.compute_life import add, leave, new_instance
 from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, begin_for, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.doors.iam_accounts import act_as
+from localcloud.doors.iam_accounts import act_as_all
 from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
@@ -38,8 +38,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
     if template == "projects/":
         template = f"projects/{cloud.project}/{call.body.get('instanceTemplate', '')}"
     properties = found(cloud, TEMPLATE, template)["properties"]
-    for account in properties.get("serviceAccounts", []):
-        act_as(cloud, call, account["email"])
+    act_as_all(cloud, call, properties)
     size = call.body.get("targetSize")
     if size is None or size < 0:
         raise invalid(f"Invalid value for field 'resource.targetSize': '{size}'.")

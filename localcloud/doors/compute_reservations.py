@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from localcloud.doors import Call, Json, door, project
 from localcloud.doors.compute_filter import by_zone, listed
-from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
+from localcloud.doors.compute_names import found, last, link, moment_of, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.catalog import SHAPES
@@ -70,8 +68,13 @@ def _end(cloud: Cloud, body: Json) -> float | None:
     if after and at:
         raise invalid("deleteAfterDuration and deleteAtTime exclude each other.")
     if after:
-        return cloud.clock.now() + int(after["seconds"])
-    return datetime.fromisoformat(at).timestamp() if at else None
+        return cloud.clock.now() + int(after.get("seconds", 0))
+    if not at:
+        return None
+    moment = moment_of("deleteAtTime", at)
+    if moment <= cloud.clock.now():
+        raise invalid(f"Invalid value for field 'resource.deleteAtTime': '{at}' is in the past.")
+    return moment
 
 
 @task("reservation.ready")

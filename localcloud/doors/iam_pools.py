@@ -6,7 +6,6 @@ Names may carry the project's id or its number; the number is what Google answer
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from localcloud.doors import Call, Json, door
 from localcloud.doors.errors import already_exists, invalid, not_found
@@ -80,7 +79,7 @@ def patch_provider(cloud: Cloud, call: Call) -> Json:
 
 def _check_provider(body: Json) -> None:
     issuer = body.get("oidc", {}).get("issuerUri", "")
-    if urlsplit(issuer).scheme != "https":
+    if not re.fullmatch(r"https://[\w.-]+(:\d+)?(/\S*)?", issuer):
         raise invalid(f"oidc.issuerUri: got {issuer!r}, expected an https address")
     try:
         check(body.get("attributeMapping", {}), body.get("attributeCondition", ""))

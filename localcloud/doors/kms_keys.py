@@ -162,7 +162,7 @@ def _template(purpose: str, given: Json) -> Json:
 
 def _destroy_after(body: Json) -> str:
     text = str(body.get("destroyScheduledDuration", f"{30 * DAY_S}s"))
-    if not DAY_S <= duration_s(text, "destroyScheduledDuration") <= 120 * DAY_S:
+    if not DAY_S <= duration_s(text) <= 120 * DAY_S:
         raise invalid(f"destroyScheduledDuration: got {text}, expected 24 hours to 120 days")
     return text
 

@@ -72,7 +72,7 @@ def publish_(cloud: Cloud, call: Call) -> Json:
         raise invalid(f"messages: got {len(messages)}, expected 1 to 1000")
     ids, size = [], 0
     for message in messages:
-        data = from_base64(message.get("data") or "", "messages.data")
+        data = from_base64(message.get("data") or "")
         attributes = message.get("attributes") or {}
         if not data and not attributes:
             raise invalid("The request contains an empty message: it needs data or an attribute.")

@@ -114,7 +114,7 @@ def _check_target(cloud: Cloud, call: Call, body: Json) -> None:
         target = body["pubsubTarget"]
         if not re.fullmatch(r"projects/[^/]+/topics/[^/]+", target.get("topicName", "")):
             raise invalid("pubsubTarget.topicName: expected projects/P/topics/T")
-        if not from_base64(target.get("data") or "", "pubsubTarget.data") and not target.get("attributes"):
+        if not from_base64(target.get("data") or "") and not target.get("attributes"):
             raise invalid("pubsubTarget: needs data or an attribute")
         return
     target = body["httpTarget"]
@@ -163,7 +163,7 @@ def _fire(cloud: Cloud, job: Json) -> None:
     if target is None:
         cloud.beat.later(0, "cloudscheduler.call", {"name": job["name"], "attempt": 0})
         return
-    data = from_base64(target.get("data") or "", "pubsubTarget.data")
+    data = from_base64(target.get("data") or "")
     try:
         publish(cloud, target["topicName"], data, target.get("attributes", {}))
         job["status"] = {}

@@ -18,6 +18,7 @@ from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.formats import MEANINGS, scalar, whole
 from localcloud.doors.required import required
 
+_REMOVES_BY_NULL = ("bigquery", "storage")
 Spec = dict[str, Any]
 _TYPES = {
     "cloudfunctions": "google.cloud.functions_v2.types",
@@ -27,9 +28,7 @@ _TYPES = {
 }
 
 
-def check_parameters(
-    method: Method, path: dict[str, str], query: list[tuple[str, str]]
-) -> dict[str, Any]:
+def check_parameters(method: Method, path: dict[str, str], query: list[tuple[str, str]]) -> dict[str, Any]:
     """Typed parameters; unknown, malformed or missing ones are refused by name."""
     result: dict[str, Any] = {}
     for key, text in [*path.items(), *query]:
@@ -65,26 +64,33 @@ def _parameter(key: str, spec: dict[str, Any], text: str) -> Any:
     if "enum" in spec and text not in spec["enum"]:
         if not text.isascii() or not text.isdigit() or int(text) >= len(spec["enum"]):
             raise invalid(f"Invalid value at '{key}' (TYPE_ENUM), \"{text}\"")
-        return str(spec["enum"][int(text)])  # clients over REST send numbers; the documents list them in order
+        return str(
+            spec["enum"][int(text)]
+        )  # clients over REST send numbers; the documents list them in order
     return text
 
 
-def check_body(api: str, schema: str, body: Any, *, method: str = "", nulls: bool = False) -> Any:
+def check_body(api: str, schema: str, body: Any, *, method: str = "", patch: bool = False) -> Any:
     """The body with enum numbers turned into names; what the schema does not know, or what `method` requires
     and does not get, is refused by its path.
 
-    A field that is null counts as absent, unless `nulls` keeps it (a patch removes by null, and may be partial).
+    A field that is null counts as absent; but in a patch of the older APIs it stays, because it removes the
+    field. Nothing is required of a patch.
     """
     if body is None:
         return {}
-    return _Check(api, method, nulls).value({"$ref": schema}, body, "", schema, schema)
+    return _Check(api, method, patch).value({"$ref": schema}, body, "", schema, schema)
 
 
 @dataclass(frozen=True)
 class _Check:
     api: str
     method: str
-    nulls: bool
+    patch: bool
+
+    @property
+    def _nulls(self) -> bool:
+        return self.patch and self.api in _REMOVES_BY_NULL
 
     def value(self, spec: Spec, value: Any, at: str, owner: str, field: str) -> Any:
         """`value` as `spec` wants it; `owner.field` is where the schema says so, `at` where it came."""
@@ -109,7 +115,7 @@ class _Check:
         if spec.get("type") == "any":
             return value
         result = self._object(spec, value, at, schema)
-        if not self.nulls:
+        if not self.patch:
             for key in required(self.api, schema, self.method):
                 if result.get(key) in (None, ""):
                     where = f"{at}.{key}" if at else key
@@ -135,7 +141,7 @@ class _Check:
             if inner is None:
                 problem = f"Unknown name \"{key}\" at '{at or owner}': Cannot find field."
                 raise invalid(f"Invalid JSON payload received. {problem}")
-            if item is not None or self.nulls or key not in properties:
+            if item is not None or self._nulls or key not in properties:
                 result[key] = self.value(inner, item, where, owner, key)
         return result
 

@@ -64,13 +64,13 @@ def retention(cloud: Cloud, old: Json, new: Json) -> None:
     before, after = old.get("retentionPolicy"), new.get("retentionPolicy")
     if before == after:
         return
+    if after is not None and "retentionPeriod" not in after:
+        raise invalid("retentionPolicy.retentionPeriod: got nothing, expected seconds > 0")
     if before is not None and before.get("isLocked"):
         shorter = after is None or int(after["retentionPeriod"]) < int(before["retentionPeriod"])
         if shorter:
             raise ApiError(403, "Cannot remove or reduce a locked retention policy.")
     if after is not None:
-        if "retentionPeriod" not in after:
-            raise invalid("retentionPolicy.retentionPeriod: got nothing, expected seconds > 0")
         if not 0 < int(after["retentionPeriod"]) < 3_155_760_000:
             raise invalid("retentionPolicy.retentionPeriod must be > 0 and less than 100 years.")
         after["retentionPeriod"] = str(after["retentionPeriod"])

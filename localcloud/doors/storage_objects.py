@@ -112,6 +112,9 @@ def compose(cloud: Cloud, call: Call) -> Json:
         raise invalid(f"sourceObjects: got {len(sources)}, expected 1 to 32")
     if call.body.get("deleteSourceObjects"):
         raise ApiError(501, "deleteSourceObjects: the stand-in does not imitate it")
+    for index, one in enumerate(sources):
+        if not one.get("name"):
+            raise invalid(f"sourceObjects[{index}].name: required")
     settings = {**call.body.get("destination", {}), "name": name}
     check_writable(cloud, call, bucket, settings)
     parts = [_source(cloud, call, bucket, one["name"], one.get("generation")) for one in sources]

@@ -19,6 +19,7 @@ from localcloud.doors import Answer, Json
 from localcloud.doors.attestation_keys import attestation_keys
 from localcloud.doors.errors import ApiError
 from localcloud.doors.iam_pools import POOL, PROVIDER, numbered
+from localcloud.doors.payload import parse_json
 from localcloud.doors.schema import check_body
 from localcloud.identity.federation import FederationError, members
 from localcloud.server import special
@@ -67,8 +68,8 @@ def _request(environ: Environ) -> Json:
         body: Any = {_camel(key): value for key, value in pairs}
     else:
         try:
-            body = json.loads(raw)
-        except ValueError as error:
+            body = parse_json(raw)
+        except ApiError as error:
             raise _RefusalError("invalid_request", "Malformed request body.") from error
     try:
         checked: Json = check_body("sts", "GoogleIdentityStsV1ExchangeTokenRequest", body)

@@ -24,7 +24,7 @@ _TYPE = "type.googleapis.com/google.cloud.workflows.v1."
 @door(_API + "workflows.create", "workflows.workflows.create")
 def create(cloud: Cloud, call: Call) -> Json:
     """Deploy a new workflow; its operation is done at once."""
-    short = call.params["workflowId"]
+    short = call.params.get("workflowId", "")
     if not _ID.fullmatch(short):
         raise invalid(f"workflow_id: got {short!r}, expected letters, digits, - and _ (at most 64)")
     name = f"{call.params['parent']}/workflows/{short}"

@@ -45,7 +45,9 @@ POLICY = {"bindings": [{"role": "roles/viewer", "members": [f"serviceAccount:{AC
 SPACE = "projects/confidential-space-images/global/images/family/confidential-space"
 MACHINE: Json = {
     "machineType": "n2d-standard-2",
-    "disks": [{"boot": True, "autoDelete": True, "initializeParams": {"sourceImage": SPACE, "diskSizeGb": "11"}}],
+    "disks": [
+        {"boot": True, "autoDelete": True, "initializeParams": {"sourceImage": SPACE, "diskSizeGb": "11"}}
+    ],
     "networkInterfaces": [{"network": "global/networks/default"}],
     "confidentialInstanceConfig": {"confidentialInstanceType": "SEV"},
     "scheduling": {"onHostMaintenance": "TERMINATE", "automaticRestart": False},
@@ -238,9 +240,7 @@ PUBSUB = [
     Good(
         "pubsub.projects.topics.publish", {"messages": [{"data": "Z29vZA==", "attributes": {"good": "yes"}}]}
     ),
-    Good(
-        "pubsub.projects.subscriptions.pull", {"maxMessages": 1}, learn={"ack": "receivedMessages.0.ackId"}
-    ),
+    Good("pubsub.projects.subscriptions.pull", {"maxMessages": 1}, learn={"ack": "receivedMessages.0.ackId"}),
     Good("pubsub.projects.subscriptions.modifyAckDeadline", {"ackIds": ["{ack}"], "ackDeadlineSeconds": 600}),
     Good("pubsub.projects.subscriptions.acknowledge", {"ackIds": ["{ack}"]}),
 ]
@@ -403,20 +403,24 @@ REST = [
     Good("cloudscheduler.projects.locations.jobs.run", {}),
     Good("cloudscheduler.projects.locations.jobs.pause", {}),
     Good("cloudscheduler.projects.locations.jobs.resume", {}),
-    Good(
-        "confidentialcomputing.projects.locations.challenges.create", {}, learn={"challenge": "name"}
-    ),
+    Good("confidentialcomputing.projects.locations.challenges.create", {}, learn={"challenge": "name"}),
     Good(
         "confidentialcomputing.projects.locations.challenges.verifyAttestation",
         {"tokenOptions": {"audience": "good", "nonce": ["good-good-good-good"]}},
         place={"challenge": "{challenge}"},
         passes=False,  # without evidence; a machine's own is in test_attestation
     ),
-    Good("logging.entries.write", {"entries": [{"logName": f"{P}/logs/good", "resource": {"type": "global"}}]}),
+    Good(
+        "logging.entries.write", {"entries": [{"logName": f"{P}/logs/good", "resource": {"type": "global"}}]}
+    ),
     Good("logging.entries.list", {"resourceNames": [P], "filter": "severity>=DEFAULT"}),
     Good(
         "logging.projects.sinks.create",
-        {"name": "good", "destination": f"pubsub.googleapis.com/{P}/topics/good", "filter": "severity>=ERROR"},
+        {
+            "name": "good",
+            "destination": f"pubsub.googleapis.com/{P}/topics/good",
+            "filter": "severity>=ERROR",
+        },
     ),
     Good("logging.projects.sinks.get"),
     Good("logging.projects.sinks.list"),

@@ -71,4 +71,6 @@ def _in_body(good: Good, api: str, schema: str, partial: bool) -> Iterator[Plant
 
 
 def _wrong(spec: Json) -> Any:
-    return {"array": {}, "boolean": "perhaps", "integer": "many", "number": "much"}.get(spec.get("type", ""), [])
+    return {"array": {}, "boolean": "perhaps", "integer": "many", "number": "much"}.get(
+        spec.get("type", ""), []
+    )

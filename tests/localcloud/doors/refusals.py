@@ -273,7 +273,11 @@ BIGQUERY = [
     (
         "POST",
         f"{SET}/refusals/tables",
-        {"tableReference": {"tableId": "u"}, "schema": ONE, "timePartitioning": {"type": "DAY", "field": "a"}},
+        {
+            "tableReference": {"tableId": "u"},
+            "schema": ONE,
+            "timePartitioning": {"type": "DAY", "field": "a"},
+        },
         400,
         "timePartitioning.field",
     ),

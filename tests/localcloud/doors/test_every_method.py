@@ -10,15 +10,14 @@ import pytest
 import requests
 
 from localcloud.doors import DOORS
-from tests.localcloud.conftest import World
 from localcloud.stand_in import open_doors
+from tests.localcloud.conftest import World
 from tests.localcloud.doors.good import GOOD, OWNER, Good, filled, learned
 from tests.localcloud.doors.planted import Planted, planted
 
-
-HINTS: dict[str, list[str]] = json.loads((Path(__file__).parent / "data/method_permissions.json").read_text())[
-    "methods"
-]
+HINTS: dict[str, list[str]] = json.loads(
+    (Path(__file__).parent / "data/method_permissions.json").read_text()
+)["methods"]
 _CONSUME = ["pubsub.subscriptions.consume"]
 # Where the crawled hints are silent or wrong, the method's reference page says:
 PERMISSIONS: dict[str, list[str]] = {
