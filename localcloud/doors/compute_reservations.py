@@ -13,7 +13,7 @@ from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.catalog import SHAPES
 from localcloud.machine.latency import SECONDS
-from localcloud.machine.rules import reserves
+from localcloud.machine.rules import RuleError, check_offered, reserves
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import inventory_source
@@ -40,6 +40,10 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise invalid(
             f"specificReservation.instanceProperties.machineType: '{got}' is not offered in {zone}."
         )
+    try:
+        check_offered(shape, "RESERVATION_BOUND")
+    except RuleError as error:
+        raise invalid(f"specificReservation.instanceProperties.machineType: {error}") from error
     at = _end(cloud, call.body)
     body = {
         **call.body,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from localcloud.doors import Call, Json, door, project
+from localcloud.doors.compute_access import act_as_its_account
 from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_names import found, link, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.doors.iam_accounts import act_as_all
 from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
@@ -26,7 +26,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
     for field in ("machineType", "disks", "networkInterfaces"):
         if not properties.get(field):
             raise invalid(f"Invalid value for field 'resource.properties.{field}': it is required.")
-    act_as_all(cloud, call, properties)
+    act_as_its_account(cloud, call, properties)
     body = {
         **call.body,
         "kind": "compute#instanceTemplate",

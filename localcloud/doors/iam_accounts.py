@@ -24,17 +24,6 @@ def act_as(cloud: Cloud, call: Call, email: str) -> None:
     require(cloud, call, "iam.serviceAccounts.actAs", name)
 
 
-def act_as_all(cloud: Cloud, call: Call, machine: Json) -> None:
-    """Refuse unless the caller may attach the accounts of a machine (or of a template for some)."""
-    accounts = machine.get("serviceAccounts", [])
-    if len(accounts) > 1:
-        raise invalid(
-            f"Invalid value for field 'serviceAccounts': got {len(accounts)}, at most one is allowed."
-        )
-    for account in accounts:
-        act_as(cloud, call, account.get("email", ""))
-
-
 @door("iam.projects.serviceAccounts.create", "iam.serviceAccounts.create")
 def create(cloud: Cloud, call: Call) -> Json:
     """A new service account."""

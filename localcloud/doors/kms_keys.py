@@ -4,7 +4,7 @@ Rules
 - `purpose` is required; ENCRYPT_DECRYPT implies its algorithm, ASYMMETRIC_SIGN must name one.
 - `destroyScheduledDuration` is 24 h to 120 days, 30 days if not given, and never changes; nor does
   `purpose`.
-- A name, once used, stays used: keys and rings are not deleted.
+- The name of a deleted key stays reserved (kms_deletion).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from localcloud.doors import Call, door
 from localcloud.doors.errors import ApiError, already_exists, invalid
 from localcloud.doors.kms_material import SIGNATURE, SYMMETRIC
 from localcloud.doors.kms_rotation import DAY_S, check_rotation, duration_s, plan_rotation
-from localcloud.doors.kms_use import KEY, RING, VERSION, existing
+from localcloud.doors.kms_use import KEY, RETIRED, RING, VERSION, existing
 from localcloud.doors.kms_versions import add_version, public_version
 from localcloud.doors.paging import page
 from localcloud.world.cloud import Cloud
@@ -71,6 +71,8 @@ def create_key(cloud: Cloud, call: Call) -> Json:
         **{field: body[field] for field in ("labels", "rotationPeriod", "nextRotationTime") if field in body},
     }
     check_rotation(cloud, key)
+    if cloud.store.get(RETIRED, name) is not None:
+        raise ApiError(409, f"CryptoKey {name} was deleted: its name stays reserved.")
     if not cloud.store.create(KEY, name, key):
         raise already_exists(f"CryptoKey {name}")
     if not call.params.get("skipInitialVersionCreation"):

@@ -2,7 +2,7 @@
 
 Rules
 - A default key must lie where the bucket lies (400) and be granted to the storage agent (403).
-- A retention policy starts when it is set; a locked one cannot be removed or shortened.
+- A retention policy starts when it is set; a locked one cannot be removed or shortened. It excludes versioning.
 - Uniform access, public access prevention, soft delete and the class of storage have Google's defaults.
 """
 
@@ -46,6 +46,10 @@ def complete(cloud: Cloud, bucket: Json) -> Json:
     _labels(bucket.get("labels", {}))
     _access(bucket)
     _soft_delete(cloud, bucket)
+    if bucket.get("retentionPolicy") and bucket.get("versioning", {}).get("enabled"):
+        raise invalid(
+            "versioning, retentionPolicy: object versioning and a retention policy exclude each other."
+        )
     key = bucket.get("encryption", {}).get("defaultKmsKeyName")
     if key:
         check_grant(cloud, key, agent(cloud), str(bucket["location"]), "Cloud Storage")

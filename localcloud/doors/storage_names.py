@@ -21,6 +21,7 @@ Json = dict[str, Any]
 BUCKET = "storage.bucket"
 LIVE = "storage.object"  # name: bucket/object
 NONCURRENT = "storage.noncurrent"  # name: bucket/object#generation, 20 digits
+SOFT_DELETED = "storage.softDeleted"  # named likewise
 
 _BUCKET_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{1,61})[a-z0-9]")
 

@@ -40,6 +40,8 @@ UNLEARNED = {
     "challenge": f"{L}/challenges/none",
     "deployment": f"{L}/operations/none",
     "deployed": f"{L}/operations/none",
+    "generation": "1",
+    "retired": f"{L}/retiredResources/none",
 }
 POLICY = {"bindings": [{"role": "roles/viewer", "members": [f"serviceAccount:{ACCOUNT}"]}]}
 SPACE = "projects/confidential-space-images/global/images/family/confidential-space"
@@ -56,6 +58,7 @@ MACHINE: Json = {
 FLEX: Json = {
     **MACHINE,
     "machineType": "a3-highgpu-1g",
+    "disks": [{"boot": True, "initializeParams": {"sourceImage": SPACE, "diskSizeGb": "30"}}],
     "confidentialInstanceConfig": {"confidentialInstanceType": "TDX"},
     "scheduling": {
         "provisioningModel": "FLEX_START",
@@ -89,7 +92,7 @@ class Good:
         """Path and query."""
         method = next(m for m in methods(self.method) if m.upload == (self.content is not None))
         path = re.sub(r"\{\+?([^}]+)\}", lambda found: self._part(method, found), _template(method))
-        query = urlencode(self.query, doseq=True)
+        query = urlencode(self.query, doseq=True, safe="{}")
         return filled(path + (f"?{query}" if query else ""), known)
 
     def _part(self, method: Method, found: re.Match[str]) -> str:
@@ -224,6 +227,18 @@ KMS = [
     Good(f"{_KEY}.encrypt", {"plaintext": "Z29vZA=="}, learn={"ciphertext": "ciphertext"}),
     Good(f"{_KEY}.decrypt", {"ciphertext": "{ciphertext}"}),
     Good(f"{_KEY}.updatePrimaryVersion", {"cryptoKeyVersionId": "1"}),
+    Good(f"{_VERSION}.delete", place=_SECOND, passes=False),  # not destroyed yet
+    Good(f"{_KEYS}.create", {}, {"keyRingId": "brief"}),
+    Good(
+        f"{_KEY}.create",
+        {"purpose": "ENCRYPT_DECRYPT"},
+        {"cryptoKeyId": "brief", "skipInitialVersionCreation": "true"},
+        {"parent": f"{L}/keyRings/brief"},
+    ),
+    Good(f"{_KEY}.delete", place={"name": f"{L}/keyRings/brief/cryptoKeys/brief"}),
+    Good(f"{_KEYS}.delete", place={"name": f"{L}/keyRings/brief"}),
+    Good("cloudkms.projects.locations.retiredResources.list", learn={"retired": "retiredResources.0.name"}),
+    Good("cloudkms.projects.locations.retiredResources.get", place={"name": "{retired}"}),
 ]
 PUBSUB = [
     Good("pubsub.projects.topics.create", {"labels": {"good": "yes"}}),
@@ -263,6 +278,10 @@ STORAGE = [
         {"sourceObjects": [{"name": OBJECT}, {"name": "good/copy"}], "destination": {"contentType": "x/y"}},
         place={"destinationObject": "good%2Fcomposed"},
     ),
+    Good("storage.objects.insert", query={"uploadType": "media", "name": "good/gone"}, content=b"x"),
+    Good("storage.objects.get", place={"object": "good%2Fgone"}, learn={"generation": "generation"}),
+    Good("storage.objects.delete", place={"object": "good%2Fgone"}),
+    Good("storage.objects.restore", {}, {"generation": "{generation}"}, {"object": "good%2Fgone"}),
     Good("storage.objects.patch", {"metadata": {"good": "yes"}}, place={"object": "good%2Frewritten"}),
     Good(
         "pubsub.projects.topics.setIamPolicy",
@@ -461,7 +480,7 @@ GONE = [
     Good("storage.notifications.delete"),
     *[
         Good("storage.objects.delete", place={"object": f"good%2F{name}"})
-        for name in ("object", "copy", "rewritten", "composed")
+        for name in ("object", "copy", "rewritten", "composed", "gone")
     ],
     Good("storage.buckets.patch", {"retentionPolicy": {"retentionPeriod": "1"}}),
     Good("storage.buckets.lockRetentionPolicy", query={"ifMetagenerationMatch": "3"}),

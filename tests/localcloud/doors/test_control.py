@@ -127,7 +127,14 @@ class _At(World):
 
     def __init__(self, endpoint: str, front: str) -> None:
         store = type("Store", (), {"get": staticmethod(lambda *_: None)})
-        where = {"endpoint": endpoint, "front": front, "project": "demo-project", "store": store}
+        clock = type("Clock", (), {"advance": staticmethod(lambda _: None)})
+        where = {
+            "endpoint": endpoint,
+            "front": front,
+            "project": "demo-project",
+            "store": store,
+            "clock": clock,
+        }
         self.cloud = type("Cloud", (), where)  # type: ignore[assignment]
 
 

@@ -32,7 +32,7 @@ def judge(shape: str, kind: str, zone: str, scheduling: dict[str, Any], image: s
         body["reservationAffinity"] = held
     found = find_image(image)
     assert found is not None
-    check_instance(body, SHAPES[shape], zone, found)
+    check_instance(body, SHAPES[shape], zone, found, 30)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_the_bare_flag_means_sev() -> None:
     assert image is not None
     body = {"confidentialInstanceConfig": {"enableConfidentialCompute": True}}
     with pytest.raises(RuleError, match="SEV compatible image"):
-        check_instance(body, SHAPES["n2d-standard-4"], "us-central1-a", image)
+        check_instance(body, SHAPES["n2d-standard-4"], "us-central1-a", image, 30)
