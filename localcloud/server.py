@@ -21,6 +21,7 @@ from localcloud.doors import DOORS, Answer, Call, Json, enter
 from localcloud.doors.discovery import Method, methods
 from localcloud.doors.errors import ApiError
 from localcloud.doors.payload import parse_json
+from localcloud.doors.planted import CutError, meet
 from localcloud.doors.schema import check_body, check_parameters
 from localcloud.identity.tokens import KEYBOARD, Caller
 from localcloud.world.cloud import Cloud
@@ -73,7 +74,7 @@ class ApiApp:
             answer = self._answer(environ)
         except ApiError as error:
             answer = Answer(error.code, content=json.dumps(error.body()).encode())
-        except _CutError:
+        except CutError:
             _cut(environ)
             answer = Answer(503)
         except Exception:
@@ -145,33 +146,16 @@ class ApiApp:
             upload=method.upload,
             media=method.download or params.get("alt") == "media" or ("alt", "media") in query,
         )
-        fault = cloud.faults.take(method.id, params)
-        if fault is not None and fault.answer != "after_effect":
-            raise _planted(fault.answer)
-        answer = enter(cloud, DOORS[method.id], call)
+        fault = cloud.faults.take(method.id, {**body, **params})
         if fault is not None:
-            raise ApiError(503, "planted: the call took effect, the answer is lost")
-        return answer
-
-
-class _CutError(Exception):
-    """A planted fault: the caller is to lose the connection."""
+            return meet(cloud, fault, DOORS[method.id], call)
+        return enter(cloud, DOORS[method.id], call)
 
 
 def _cut(environ: Environ) -> None:
     """Close the caller's connection; what is answered afterwards goes nowhere."""
     channel = environ["waitress.client_disconnected"].__self__
     channel.socket.shutdown(socket.SHUT_RDWR)
-
-
-def _planted(answer: int | str) -> Exception:
-    if answer == "stockout":
-        return ApiError(503, "planted", status="ZONE_RESOURCE_POOL_EXHAUSTED", reason="stockout")
-    if answer == "quota":
-        return ApiError(403, "planted: Quota exceeded.", status="RESOURCE_EXHAUSTED", reason="quotaExceeded")
-    if answer == "reset":
-        return _CutError()
-    return ApiError(int(answer), "planted")
 
 
 def authenticate(cloud: Cloud, environ: Environ) -> Caller:

@@ -17,6 +17,7 @@ from localcloud.doors.compute_groups import TEMPLATE, add_member, name_in, usabl
 from localcloud.doors.compute_names import check_name, found, link, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
+from localcloud.doors.planted import GRANT
 from localcloud.machine.latency import SECONDS
 from localcloud.machine.rules import FLEX_MAX_S, FLEX_MIN_S, model
 from localcloud.world.beat import task
@@ -94,7 +95,7 @@ def grant(cloud: Cloud, payload: Json) -> None:
         body = cloud.store.get(KIND, payload["name"])
         if body is None or body["id"] != payload["id"] or body["state"] != "ACCEPTED":
             return
-        if cloud.faults.take("compute.resizeRequests.grant", {"name": payload["name"]}):
+        if cloud.faults.take(GRANT, {"name": payload["name"]}):
             _wait_on(cloud, payload, body)
             return
     try:

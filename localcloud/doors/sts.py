@@ -20,6 +20,7 @@ from localcloud.doors.attestation_keys import attestation_keys
 from localcloud.doors.errors import ApiError
 from localcloud.doors.iam_pools import POOL, PROVIDER, numbered
 from localcloud.doors.payload import parse_json
+from localcloud.doors.planted import refusal
 from localcloud.doors.schema import check_body
 from localcloud.identity.federation import FederationError, members
 from localcloud.server import special
@@ -48,9 +49,9 @@ def token(cloud: Cloud, environ: Environ) -> Answer | Json | None:
         return None
     noted = cloud.calls.begin(cloud.clock.timestamp(), "sts.token", "/v1/token", "")
     fault = cloud.faults.take("sts.token", {})
-    if fault is not None and isinstance(fault.answer, int):
-        noted.status = fault.answer
-        raise ApiError(fault.answer, "planted")
+    if fault is not None:
+        noted.status = refusal(fault).code
+        raise refusal(fault)
     try:
         answer, noted.caller = _exchange(cloud, _request(environ))
         noted.status = 200
