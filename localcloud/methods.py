@@ -1,4 +1,4 @@
-"""What is imitated, told from the code: `python -m localcloud.methods` (every method), `… --short` (for the README)."""
+"""What is imitated, told from the code: `python -m localcloud.methods`, and with `--short` for the README."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from localcloud.stand_in import open_doors
 
 _HEAD = """# What the stand-in imitates
 
-Every method of Google's APIs that it answers, by the id in Google's discovery documents, with the permission that
-a caller needs (a dash: the method itself decides, by what the request touches). Everything else answers 501.
+Every method of Google's APIs that it answers, by the id in Google's discovery documents, with the permission
+that a caller needs (a dash: the method itself decides, by what the request touches). All else answers 501.
 Written by `python -m localcloud.methods`; a test compares it with the code.
 """
 _BESIDE = """
-Beside them, without a discovery document: `sts.token` (workload identity federation), the registry protocol of
-container images (`/v2/`), the metadata servers, workflow callbacks, the front door of functions, and the control door.
+Beside them, without a discovery document: `sts.token` (workload identity federation), the registry protocol
+of container images (`/v2/`), the metadata servers, workflow callbacks, the front door of functions, and the
+control door.
 """
 
 

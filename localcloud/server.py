@@ -128,8 +128,9 @@ class ApiApp:
     ) -> Answer | Json:
         cloud = self._cloud
         params = check_parameters(method, path, query)
-        body = {} if method.upload else read_body(environ)
+        body: Json = {}
         if method.request and not method.upload:
+            body = read_body(environ)
             body = check_body(
                 method.api, method.request, body, method=method.id, patch=method.http == "PATCH"
             )

@@ -20,7 +20,7 @@ from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 KIND = "compute.instanceGroupManager"
 REQUEST = "compute.resizeRequest"
@@ -189,11 +189,4 @@ def _state(cloud: Cloud, name: str, body: Json) -> Json:
     return shown({**body, "targetSize": size, "currentActions": actions, "status": {"isStable": stable}})
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": body["creationTimestamp"]}
-        for name, body in cloud.store.documents(KIND)
-    ]
-
-
-inventory_source(KIND, _listed)
+plain_source(KIND, "creationTimestamp")

@@ -22,7 +22,7 @@ from localcloud.machine.latency import SECONDS
 from localcloud.machine.rules import FLEX_MAX_S, FLEX_MIN_S, model
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 _API = "compute.instanceGroupManagerResizeRequests."
 _MOST = 1000  # instances in one request
@@ -174,11 +174,4 @@ def _name(cloud: Cloud, call: Call) -> str:
     return f"{name_in(cloud, call)}/resizeRequests/{call.params['resizeRequest']}"
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": body["creationTimestamp"]}
-        for name, body in cloud.store.documents(KIND)
-    ]
-
-
-inventory_source(KIND, _listed)
+plain_source(KIND, "creationTimestamp")

@@ -11,7 +11,7 @@ from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 KIND = "compute.instanceTemplate"
 
@@ -87,11 +87,4 @@ def _name(cloud: Cloud, call: Call) -> str:
     return f"{scope(cloud, call)}/instanceTemplates/{call.params['instanceTemplate']}"
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": body["creationTimestamp"]}
-        for name, body in cloud.store.documents(KIND)
-    ]
-
-
-inventory_source(KIND, _listed)
+plain_source(KIND, "creationTimestamp")

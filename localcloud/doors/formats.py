@@ -1,15 +1,15 @@
-"""Scalars of the discovery documents: what JSON may stand for a type and format, as Google reads protobuf JSON.
+"""Scalars of the discovery documents: what JSON stands for a type and format, as Google reads protobuf JSON.
 
 - Whole numbers may come as numbers or as text, and must fit their width. 64-bit ones are kept as text.
-- `byte` is base64 (either alphabet, padding optional), `google-datetime` RFC 3339 with a zone, `google-duration`
-  seconds with an `s` ("2592000s").
+- `byte` is base64 (either alphabet, padding optional), `google-datetime` RFC 3339 with a zone,
+  `google-duration` seconds with an `s` ("2592000s").
 - Text is Unicode: half a surrogate pair is refused.
 """
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ def scalar(kind: str, form: str | None, value: Any) -> Any:
         return whole(form or "int32", value)
     if kind == "number":
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return _expect(number and math.isfinite(value), value)
+        return _expect(number and abs(value) <= sys.float_info.max, value)
     if form in ("int64", "uint64"):
         return str(whole(form, value))
     text = _expect(isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value), value)

@@ -12,6 +12,7 @@ from localcloud.doors.errors import already_exists, invalid, not_found
 from localcloud.doors.paging import page
 from localcloud.identity.federation import check
 from localcloud.world.cloud import Cloud
+from localcloud.world.inventory import plain_source
 
 POOL = "iam.workloadIdentityPool"
 PROVIDER = "iam.workloadIdentityPoolProvider"
@@ -112,3 +113,7 @@ def _done(name: str, kind: str, response: Json) -> Json:
         "done": True,
         "response": {"@type": _TYPE + kind, **response},
     }
+
+
+plain_source(POOL)
+plain_source(PROVIDER)

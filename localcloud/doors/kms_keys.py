@@ -20,7 +20,7 @@ from localcloud.doors.kms_use import KEY, RETIRED, RING, VERSION, existing
 from localcloud.doors.kms_versions import add_version, public_version
 from localcloud.doors.paging import page
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import inventory_source, plain_source
 
 Json = dict[str, Any]
 
@@ -184,3 +184,5 @@ def _inventory(cloud: Cloud) -> list[Json]:
 
 
 inventory_source("cloudkms.cryptoKeyVersion", _inventory)
+plain_source(RING)
+plain_source(KEY)

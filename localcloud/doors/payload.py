@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from localcloud.doors.errors import ApiError, invalid
@@ -29,14 +28,10 @@ def parse_json(raw: bytes | str) -> Any:
 
 def _depth(value: Any) -> int:
     level, depth = [value], 0
-    while level:
-        level = [inner for one in level for inner in _inside(one)]
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
         depth += 1
-    return depth - 1
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth
 
 
 def _too_deep() -> ApiError:

@@ -4,8 +4,8 @@
   told as Google tells it: the operation begins and fails.
 - "reset": the connection is cut, nothing happened. "timeout": nothing happens and nothing is answered for a
   minute of the stand-in's time; then the connection is cut.
-- "after_effect": it happened, the answer is 503. "duplicate": it happened twice, as if the network had carried it
-  twice; the first answer is given. "kill": it happened, and the stand-in dies (SIGKILL) before it can answer.
+- "after_effect": it happened, the answer is 503. "duplicate": it happened twice, as if the network had carried
+  it twice; the first answer is given. "kill": it happened, and the stand-in dies (SIGKILL) without a word.
 """
 
 from __future__ import annotations
@@ -47,16 +47,11 @@ def meet(cloud: Cloud, fault: Fault, door: Door, call: Call) -> Json | Answer:
         if fault.answer == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         raise ApiError(503, "planted: the call took effect, the answer is lost")
-    raise refusal(fault)
-
-
-def refusal(fault: Fault) -> ApiError:
-    """The error of a fault that is one."""
     if fault.answer == "stockout":
-        return ApiError(503, "planted", status="ZONE_RESOURCE_POOL_EXHAUSTED", reason="stockout")
+        raise ApiError(503, "planted", status="ZONE_RESOURCE_POOL_EXHAUSTED", reason="stockout")
     if fault.answer == "quota":
-        return ApiError(403, "planted: Quota exceeded.", status="RESOURCE_EXHAUSTED", reason="quotaExceeded")
-    return ApiError(int(fault.answer), "planted")
+        raise ApiError(403, "planted: Quota exceeded.", status="RESOURCE_EXHAUSTED", reason="quotaExceeded")
+    raise ApiError(int(fault.answer), "planted")
 
 
 def _twice(cloud: Cloud, door: Door, call: Call) -> Json | Answer:

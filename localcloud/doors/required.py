@@ -1,8 +1,8 @@
 """Body fields that must be there: those that the discovery documents annotate for the method, and those that
 they call "Required." only in prose.
 
-A patch is partial, so nothing is required of it. The table was read field by field: each row is a field that the
-documents call required although Google does not insist on it in a request, with the reason.
+A patch is partial, so nothing is required of it. The table was read field by field: each row is a field that
+the documents call required although Google does not insist on it in a request, with the reason.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NOT_INSISTED_ON = {
     "bigquery.JobReference.projectId": "the path names it",
     "bigquery.TableReference.datasetId": "the path names it",
     "bigquery.TableReference.projectId": "the path names it",
-    "cloudkms.CryptoKeyVersionTemplate.algorithm": "implied by purpose ENCRYPT_DECRYPT; the door asks otherwise",
+    "cloudkms.CryptoKeyVersionTemplate.algorithm": "implied by ENCRYPT_DECRYPT; the door asks otherwise",
     "cloudkms.EncryptRequest.plaintext": "an empty plaintext is one, and clients leave empty bytes out",
     "logging.LogEntry.logName": "may come from the request around it",
     "logging.LogEntry.resource": "may come from the request around it",

@@ -25,7 +25,7 @@ from localcloud.doors.scheduler_cron import parse
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.events import publish
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 Json = dict[str, Any]
 
@@ -183,11 +183,4 @@ def _put(cloud: Cloud, job: Json) -> Json:
     return job
 
 
-def _inventory(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": job["userUpdateTime"]}
-        for name, job in cloud.store.documents(JOB)
-    ]
-
-
-inventory_source(JOB, _inventory)
+plain_source(JOB, "userUpdateTime")

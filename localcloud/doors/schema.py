@@ -108,7 +108,7 @@ class _Check:
         try:
             return scalar(kind, spec.get("format"), value)
         except ValueError as error:
-            raise _wrong(at, spec.get("format", kind), value) from error
+            raise _wrong(at, str(spec.get("format", kind)), value) from error
 
     def _message(self, schema: str, value: Any, at: str) -> Any:
         spec = document(self.api)["schemas"][schema]

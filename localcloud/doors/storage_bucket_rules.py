@@ -2,7 +2,8 @@
 
 Rules
 - A default key must lie where the bucket lies (400) and be granted to the storage agent (403).
-- A retention policy starts when it is set; a locked one cannot be removed or shortened. It excludes versioning.
+- A retention policy starts when it is set, and excludes versioning; a locked one cannot be removed or
+  shortened.
 - Uniform access, public access prevention, soft delete and the class of storage have Google's defaults.
 """
 

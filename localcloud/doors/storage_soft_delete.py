@@ -1,4 +1,4 @@
-"""Soft delete: what was deleted or replaced stays for the bucket's `softDeletePolicy`, and can be brought back.
+"""Soft delete: what was deleted or replaced stays for the bucket's `softDeletePolicy`, and can come back.
 
 Rules (the soft-delete pages of Cloud Storage)
 - A version that goes for good is kept until `hardDeleteTime`; with a duration of 0 it is gone at once.

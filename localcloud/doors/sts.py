@@ -20,7 +20,6 @@ from localcloud.doors.attestation_keys import attestation_keys
 from localcloud.doors.errors import ApiError
 from localcloud.doors.iam_pools import POOL, PROVIDER, numbered
 from localcloud.doors.payload import parse_json
-from localcloud.doors.planted import refusal
 from localcloud.doors.schema import check_body
 from localcloud.identity.federation import FederationError, members
 from localcloud.server import special
@@ -50,8 +49,8 @@ def token(cloud: Cloud, environ: Environ) -> Answer | Json | None:
     noted = cloud.calls.begin(cloud.clock.timestamp(), "sts.token", "/v1/token", "")
     fault = cloud.faults.take("sts.token", {})
     if fault is not None:
-        noted.status = refusal(fault).code
-        raise refusal(fault)
+        noted.status = int(fault.answer)
+        raise ApiError(noted.status, "planted")
     try:
         answer, noted.caller = _exchange(cloud, _request(environ))
         noted.status = 200

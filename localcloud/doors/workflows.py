@@ -11,6 +11,7 @@ from localcloud.doors.iam_accounts import act_as
 from localcloud.doors.paging import page
 from localcloud.workflows import DeploymentError, compile_source
 from localcloud.world.cloud import Cloud
+from localcloud.world.inventory import plain_source
 
 KIND = "workflows.workflow"
 REVISION = "workflows.revision"
@@ -138,3 +139,6 @@ def _done(cloud: Cloud, name: str, verb: str, response: dict[str, Any]) -> Json:
 def _camel(snake: str) -> str:
     first, *rest = snake.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+plain_source(KIND)

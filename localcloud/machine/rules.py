@@ -162,7 +162,8 @@ def _check_wait(body: Json) -> None:
         raise RuleError("params.requestValidForDuration: only instances with FLEX_START wait for capacity.")
     if seconds != 0 and not WAIT_MIN_S <= seconds <= WAIT_MAX_S:
         raise RuleError(
-            f"params.requestValidForDuration: expected 0 or {WAIT_MIN_S} to {WAIT_MAX_S} seconds, got {seconds}."
+            "params.requestValidForDuration: "
+            f"expected 0 or {WAIT_MIN_S} to {WAIT_MAX_S} seconds, got {seconds}."
         )
 
 

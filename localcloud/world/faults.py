@@ -1,7 +1,7 @@
 """Faults as data: "the next two calls of X answer 503". Whoever plants one can ask whether it was consumed.
 
-answers: an HTTP status (number) or one of ANSWERS; what each does stands in doors.planted. `match` narrows a fault to
-calls with these words in their parameters or body fields ("zone", "labels.run").
+answers: an HTTP status (number) or one of ANSWERS; what each does stands in doors.planted. `match` narrows
+a fault to calls with these words in their parameters or body fields ("zone", "labels.run").
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class World:
 
 
 class _Storage(storage.Client):  # type: ignore[misc]
-    """Cloud Storage's client; lets two seconds pass in the stand-in before it makes a bucket, as its rate asks."""
+    """Cloud Storage's client; lets two seconds pass in the stand-in before it makes a bucket."""
 
     def __init__(self, cloud: Cloud, project: str, **given: Any) -> None:
         super().__init__(project, **given)

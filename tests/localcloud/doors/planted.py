@@ -1,5 +1,5 @@
-"""Faults planted in the good requests: for each method the request with one thing wrong, and the word by which
-it must be refused.
+"""Faults planted in the good requests: for each method the request with one thing wrong, and the word by
+which it must be refused.
 """
 
 from __future__ import annotations

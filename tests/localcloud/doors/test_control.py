@@ -103,7 +103,7 @@ def test_a_fault_may_be_narrowed_to_parameters_and_body_fields(world: World) -> 
 
 
 def test_a_call_is_never_answered(world: World) -> None:
-    """ "timeout": nothing happens, nothing is said; when a minute has passed here, the connection is cut."""
+    """ "timeout": nothing happens, nothing is said; after a minute of the stand-in's time the line is cut."""
     url = f"{world.cloud.endpoint}/v1/{PROJECT}/serviceAccounts"
     ask(
         world,
@@ -123,7 +123,7 @@ def test_a_call_is_never_answered(world: World) -> None:
 
 
 def test_a_call_is_carried_twice(world: World) -> None:
-    """ "duplicate": one publish, two messages; a create that is refused the second time answers as the first."""
+    """ "duplicate": one publish, two messages; a create whose second is refused answers as the first."""
     publisher, subscriber = world.publisher(), world.subscriber()
     topic, subscription = f"{PROJECT}/topics/twice", f"{PROJECT}/subscriptions/twice"
     publisher.create_topic(name=topic)

@@ -1,4 +1,4 @@
-"""Rules between fields and states that what we claim rests on, each both ways. Sources: the rule's own module."""
+"""Rules between fields and states that our claims rest on, each both ways; sources in the rules' modules."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_versioning_and_retention_exclude_each_other(world: World) -> None:
 
 
 def test_a_deleted_object_stays_for_its_bucket_s_soft_delete(world: World) -> None:
-    """Seven days by default: listed, readable by generation, restorable; then gone for good. With 0: gone at once."""
+    """Seven days by default: listed, readable by generation, restorable; then gone. With 0: gone at once."""
     storage = world.storage()
     kept, plain = storage.create_bucket("softly"), storage.bucket("at-once")
     plain.soft_delete_policy.retention_duration_seconds = 0
@@ -222,13 +222,14 @@ def test_a3_cannot_be_reserved(world: World) -> None:
 )
 def test_each_field_of_a_machine_needs_its_permission(world: World, field: Any, permission: str) -> None:
     """Who may create instances and disks may not set everything about them."""
-    account = f"maker-{permission.rpartition('.')[2].lower()}"
+    account = "maker-" + permission.lower().replace(".", "-")[8:]
     role = f"projects/{PROJECT}/roles/maker"
     held = ["compute.instances.create", "compute.disks.create", "compute.subnetworks.use"]
     world.cloud.store.put("iam.role", role, {"name": role, "includedPermissions": held})
     world.grant(f"projects/{PROJECT}", role, world.member(account))
     instances, bare = client(world, "Instances", account), instance(world, "bare")
-    bare.pop("service_accounts", None)
+    for one in ("service_accounts", "labels", "metadata"):
+        bare.pop(one, None)
     asked = {"project": PROJECT, "zone": "us-central1-a"}
     with pytest.raises(Forbidden, match=permission):
         instances.insert_unary(**asked, instance_resource={**bare, "name": account, **field})
