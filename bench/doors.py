@@ -1,9 +1,9 @@
-"""What checking a request costs: an instance-insert body against Google's schema and the rules between its fields.
+"""What checking a request costs: an instance-insert body against schema and rules.
 
     python bench/doors.py
 
-The floor beside it, in the same run, is `json.loads` of the same body: what it costs to read it at all. Medians of
-repeated rounds, in microseconds; the aim for the check is 200.
+The floor beside it, in the same run, is `json.loads` of the same body: what it costs to read it at all.
+Medians of repeated rounds, in microseconds; the aim for the check is 200.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ BODY = {
     "machineType": "zones/us-central1-a/machineTypes/n2d-standard-4",
     "labels": {"sealtrain-deployment": "sealtrain", "sealtrain-run": "r737700a86bb6"},
     "confidentialInstanceConfig": {"confidentialInstanceType": "SEV"},
-    "shieldedInstanceConfig": {"enableSecureBoot": True, "enableVtpm": True, "enableIntegrityMonitoring": True},
+    "shieldedInstanceConfig": {
+        "enableSecureBoot": True,
+        "enableVtpm": True,
+        "enableIntegrityMonitoring": True,
+    },
     "disks": [
         {
             "boot": True,

@@ -1,7 +1,7 @@
 """`make coverage`: which lines of localcloud/ its own tests, the journeys and the command line's tests reach.
 
-Every Python of .venv that starts meanwhile is measured, whatever its environment: functions, machines, stand-ins in
-processes of their own. For that a `.pth` file lies in site-packages while the tests run.
+Every Python of .venv that starts meanwhile is measured, whatever its environment: functions, machines,
+stand-ins in processes of their own. For that a `.pth` file lies in site-packages while the tests run.
 """
 
 from __future__ import annotations
@@ -17,24 +17,36 @@ HOOK = Path(sysconfig.get_path("purelib")) / "zz_coverage_of_localcloud.pth"
 TESTS = ["tests/localcloud", "tests/fuzz", "tests/journeys", "tests/cli"]
 
 
+SETTINGS = f"""[run]
+parallel = true
+sigterm = true
+source = {ROOT / "localcloud"}
+data_file = {FOLDER / "data"}
+[report]
+show_missing = true
+skip_covered = true
+exclude_also =
+    if TYPE_CHECKING:
+    if __name__ == .__main__.:
+"""
+
+
 def main() -> int:
     """Run the tests, then tell what they did not reach; their exit status."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.iterdir():
         old.unlink()
     settings = FOLDER / "settings.ini"
-    settings.write_text(
-        f"[run]\nparallel = true\nsigterm = true\nsource = {ROOT / 'localcloud'}\ndata_file = {FOLDER / 'data'}\n"
-        "[report]\nshow_missing = true\nskip_covered = true\nexclude_also =\n    if TYPE_CHECKING:\n    raise AssertionError\n"
-    )
+    settings.write_text(SETTINGS)
     variable = f"os.environ.setdefault('COVERAGE_PROCESS_START', {str(settings)!r})"
     HOOK.write_text(f"import os; {variable}; import coverage; coverage.process_startup()\n")
+    python = [sys.executable, "-m"]
     try:
-        tests = subprocess.run([sys.executable, "-m", "pytest", *(sys.argv[1:] or TESTS)], cwd=ROOT, check=False)
+        tests = subprocess.run([*python, "pytest", *(sys.argv[1:] or TESTS)], cwd=ROOT, check=False)
     finally:
         HOOK.unlink()
     for words in (["combine", "--quiet"], ["report"]):
-        subprocess.run([sys.executable, "-m", "coverage", *words, f"--rcfile={settings}"], cwd=ROOT, check=True)
+        subprocess.run([*python, "coverage", *words, f"--rcfile={settings}"], cwd=ROOT, check=True)
     return tests.returncode
 
 

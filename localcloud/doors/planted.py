@@ -4,8 +4,8 @@
   told as Google tells it: the operation begins and fails.
 - "reset": the connection is cut, nothing happened. "timeout": nothing happens and nothing is answered for a
   minute of the stand-in's time; then the connection is cut.
-- "after_effect": it happened, the answer is 503. "duplicate": it happened twice, as if the network had carried
-  it twice; the first answer is given. "kill": it happened, and the stand-in dies (SIGKILL) without a word.
+- "after_effect": it happened, the answer is 503. "duplicate": it happened twice, as if the network carried it
+  twice; the first answer is given. "kill": it happened, and the stand-in dies (SIGKILL) without a word.
 """
 
 from __future__ import annotations

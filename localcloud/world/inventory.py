@@ -1,7 +1,7 @@
 """Every live resource, told by the doors that keep them.
 
-`inventory_source(kind, function)`: `function(cloud)` lists what exists of that kind as `{"name": full resource
-name, "labels": {…}, "bills": bool, "created": RFC 3339, or "" where the API does not tell}`. `inventory(cloud)`
+`inventory_source(kind, function)`: `function(cloud)` lists what exists of that kind as `{"name": full name,
+"labels": {…}, "bills": bool, "created": RFC 3339, "" where the API does not tell}`. `inventory(cloud)`
 is all of it, each with its `kind`, in order of kind and name. `bills` means: costs money merely by existing.
 """
 
@@ -24,7 +24,7 @@ def inventory_source(kind: str, function: Source) -> None:
 
 
 def plain_source(kind: str, created: str = "createTime") -> None:
-    """Register the lister of a kind whose documents say all themselves, and which costs nothing by existing."""
+    """Register the lister of a kind whose documents say all themselves, and which does not bill."""
 
     def rows(cloud: Cloud) -> list[Json]:
         return [
