@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from localcloud.doors.discovery import Method, document, methods
-from tests.localcloud.doors.good import GOOD, Good, filled
+from tests.localcloud.doors.good import GOOD
+from tests.localcloud.doors.good_request import Good, filled
 
 Json = dict[str, Any]
 SHORT = "main:\n  steps:\n    - done:\n        return: 1\n"

@@ -1,48 +1,24 @@
 """One good request for every method that the stand-in serves, in an order in which all of them pass.
 
-Planted faults, missing permissions and the fuzzer start from these. `{word}` in a value is what an earlier
-answer told (`learn`: word → path in the answer).
+Planted faults, missing permissions and the fuzzer start from these.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote, urlencode
+from tests.localcloud.deploying import archive
+from tests.localcloud.doors.good_request import (
+    ACCOUNT,
+    BUCKET,
+    NUMBER,
+    OBJECT,
+    OWNER,
+    PROJECT,
+    Good,
+    Json,
+    L,
+    P,
+)
 
-from localcloud.doors.discovery import Method, document, methods
-
-Json = dict[str, Any]
-
-PROJECT, NUMBER = "demo-project", "100000000001"
-P, L = f"projects/{PROJECT}", f"projects/{PROJECT}/locations/us-central1"
-OWNER = f"serviceAccount:good-owner@{PROJECT}.iam.gserviceaccount.com"
-ACCOUNT = f"good-account@{PROJECT}.iam.gserviceaccount.com"
-BUCKET, OBJECT = "good-bucket", "good/object"
-PLACE = {
-    **{"bucket": BUCKET, "destinationBucket": BUCKET, "sourceBucket": BUCKET, "object": OBJECT},
-    **{"sourceObject": OBJECT, "destinationObject": "good/copy", "notification": "{notification}"},
-    **{"project": PROJECT, "projectId": PROJECT, "zone": "us-central1-a", "operation": "{operation}"},
-    **{"datasetId": "good", "tableId": "good", "jobId": "{job}", "machineType": "n2d-standard-2"},
-    **{"instance": "good", "instanceTemplate": "good", "instanceGroupManager": "good"},
-    **{"reservation": "good", "resizeRequest": "good", "image": "confidential-space-260800"},
-    "family": "confidential-space",
-}
-SEGMENT = {
-    **{"projects": PROJECT, "locations": "us-central1", "cryptoKeyVersions": "1", "roles": "good.role"},
-    **{"serviceAccounts": ACCOUNT, "workloadIdentityPools": "good-pool", "providers": "good-provider"},
-}
-UNLEARNED = {
-    "execution": f"{L}/workflows/good/executions/none",
-    "challenge": f"{L}/challenges/none",
-    "deployment": f"{L}/operations/none",
-    "deployed": f"{L}/operations/none",
-    "generation": "1",
-    "retired": f"{L}/retiredResources/none",
-}
 POLICY = {"bindings": [{"role": "roles/viewer", "members": [f"serviceAccount:{ACCOUNT}"]}]}
 SPACE = "projects/confidential-space-images/global/images/family/confidential-space"
 MACHINE: Json = {
@@ -68,74 +44,7 @@ FLEX: Json = {
     },
     "reservationAffinity": {"consumeReservationType": "NO_RESERVATION"},
 }
-ROWS = {"fields": [{"name": "a", "type": "STRING"}]}
 DIGEST = {"digest": {"sha256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}
-
-
-@dataclass(frozen=True)
-class Good:
-    """A request of one method. `passes`: answers 2xx in its turn."""
-
-    method: str
-    body: Json | None = None
-    query: Json = field(default_factory=dict)
-    place: Json = field(default_factory=dict)  # path parameters other than usual
-    learn: dict[str, str] = field(default_factory=dict)
-    content: bytes | None = None  # instead of a JSON body, on the upload path
-    passes: bool = True
-
-    @property
-    def api(self) -> str:
-        return self.method.partition(".")[0]
-
-    def path(self, known: dict[str, str]) -> str:
-        """Path and query."""
-        method = next(m for m in methods(self.method) if m.upload == (self.content is not None))
-        path = re.sub(r"\{\+?([^}]+)\}", lambda found: self._part(method, found), _template(method))
-        query = urlencode(self.query, doseq=True, safe="{}")
-        return filled(path + (f"?{query}" if query else ""), known)
-
-    def _part(self, method: Method, found: re.Match[str]) -> str:
-        name = found.group(1)
-        if name in self.place:
-            return str(self.place[name])
-        collections = re.findall(r"([A-Za-z]+)/", method.parameters[name].get("pattern", ""))
-        if not collections:
-            return quote(PLACE[name], safe="{}")
-        return "/".join(f"{word}/{SEGMENT.get(word, 'good')}" for word in collections)
-
-
-def _template(method: Method) -> str:
-    raw: Json = document(method.api)
-    for word in method.id.split(".")[1:-1]:
-        raw = raw["resources"][word]
-    raw = raw["methods"][method.id.rpartition(".")[2]]
-    if method.upload:
-        return str(raw["mediaUpload"]["protocols"]["simple"]["path"])
-    return "/" + str(document(method.api).get("servicePath", "")) + str(raw["path"])
-
-
-def filled(value: Any, known: dict[str, str]) -> Any:
-    """`value` with the words that are known put in."""
-    if isinstance(value, str):
-        return re.sub(r"\{(\w+)\}", lambda found: {**UNLEARNED, **known}.get(found.group(1), "none"), value)
-    if isinstance(value, dict):
-        return {key: filled(item, known) for key, item in value.items()}
-    return [filled(item, known) for item in value] if isinstance(value, list) else value
-
-
-def learned(answer: Any, path: str) -> str:
-    """What stands at `path` in an answer."""
-    for step in path.split("."):
-        answer = answer[int(step)] if step.isdigit() else answer[step]
-    return str(answer)
-
-
-def _archive() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as target:
-        target.writestr("main.py", "def main(request):\n    return 'good'\n")
-    return buffer.getvalue()
 
 
 def _policy(collection: str, *, bindings: Json = POLICY) -> list[Good]:
@@ -161,6 +70,9 @@ _OWNERS = {
         {"role": "roles/localcloud.keyboard", "members": ["user:you@localhost"]},
     ],
 }
+
+_AGENT = f"serviceAccount:service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
+_PUBLISHED_BY_STORAGE = {"bindings": [{"role": "roles/pubsub.publisher", "members": [_AGENT]}]}
 
 IAM = [
     Good("iam.projects.serviceAccounts.create", {"accountId": "good-account"}),
@@ -268,7 +180,11 @@ STORAGE = [
     Good("storage.buckets.setIamPolicy", POLICY),
     Good("storage.buckets.getIamPolicy"),
     Good("storage.buckets.testIamPermissions", query={"permissions": "storage.objects.get"}),
-    Good("storage.objects.insert", query={"uploadType": "media", "name": OBJECT}, content=_archive()),
+    Good(
+        "storage.objects.insert",
+        query={"uploadType": "media", "name": OBJECT},
+        content=archive({"main.py": "def main(request):\n    return 'good'\n"}),
+    ),
     Good("storage.objects.get", query={"alt": "media"}),
     Good("storage.objects.list"),
     Good("storage.objects.copy", {}),
@@ -283,21 +199,7 @@ STORAGE = [
     Good("storage.objects.delete", place={"object": "good%2Fgone"}),
     Good("storage.objects.restore", {}, {"generation": "{generation}"}, {"object": "good%2Fgone"}),
     Good("storage.objects.patch", {"metadata": {"good": "yes"}}, place={"object": "good%2Frewritten"}),
-    Good(
-        "pubsub.projects.topics.setIamPolicy",
-        {
-            "policy": {
-                "bindings": [
-                    {
-                        "role": "roles/pubsub.publisher",
-                        "members": [
-                            f"serviceAccount:service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
-                        ],
-                    }
-                ]
-            }
-        },
-    ),
+    Good("pubsub.projects.topics.setIamPolicy", {"policy": _PUBLISHED_BY_STORAGE}),
     Good(
         "storage.notifications.insert",
         {"topic": f"//pubsub.googleapis.com/{P}/topics/good", "payload_format": "NONE"},
@@ -374,7 +276,10 @@ REST = [
     Good("bigquery.datasets.get"),
     Good("bigquery.datasets.list"),
     Good("bigquery.datasets.patch", {"friendlyName": "Good"}),
-    Good("bigquery.tables.insert", {"tableReference": {"tableId": "good"}, "schema": ROWS}),
+    Good(
+        "bigquery.tables.insert",
+        {"tableReference": {"tableId": "good"}, "schema": {"fields": [{"name": "a", "type": "STRING"}]}},
+    ),
     Good("bigquery.tables.get"),
     Good("bigquery.tables.list"),
     Good("bigquery.tabledata.insertAll", {"rows": [{"insertId": "1", "json": {"a": "good"}}]}),

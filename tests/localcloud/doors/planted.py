@@ -10,7 +10,8 @@ from typing import Any
 
 from localcloud.doors.discovery import document, methods
 from localcloud.doors.required import required
-from tests.localcloud.doors.good import GOOD, Good
+from tests.localcloud.doors.good import GOOD
+from tests.localcloud.doors.good_request import Good
 
 Json = dict[str, Any]
 

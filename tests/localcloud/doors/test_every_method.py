@@ -12,7 +12,8 @@ import requests
 from localcloud.doors import DOORS
 from localcloud.stand_in import open_doors
 from tests.localcloud.conftest import World
-from tests.localcloud.doors.good import GOOD, OWNER, Good, filled, learned
+from tests.localcloud.doors.good import GOOD
+from tests.localcloud.doors.good_request import OWNER, Good, filled, learned
 from tests.localcloud.doors.planted import Planted, planted
 
 HINTS: dict[str, list[str]] = json.loads(
