@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench fuzz lock package clean
+.PHONY: help demo test check bench fuzz fuzz-doors coverage lock package clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Sealtrain needs Python 3.11 or newer, got {v.major}.{v.minor}: set PYTHON=/path/to/python3.11")'
@@ -34,9 +34,16 @@ bench: $(READY)  ## the measurements, side by side with a peer or a floor
 	$(BIN)/python bench/run_overhead.py
 	$(BIN)/python bench/sealing.py
 	$(BIN)/python bench/evidence.py
+	$(BIN)/python bench/doors.py
 
 fuzz: $(READY)  ## a million changed inputs over all verifiers of evidence
 	$(BIN)/python -m tests.fuzz --inputs 1000000
+
+fuzz-doors: $(READY)  ## ten minutes of good, nearly good and hostile requests to the stand-in
+	$(BIN)/python -m tests.fuzz.doors --seconds 600
+
+coverage: $(READY)  ## which lines of localcloud/ its door tests and the journeys reach
+	$(BIN)/python -m tests.coverage_of_localcloud
 
 package: $(READY)  ## the functions' archive, the same bytes every time
 	$(BIN)/python -m cli.package -o build/functions.zip

@@ -16,6 +16,7 @@ from localcloud.doors import Json
 from localcloud.doors.compute_names import last, link
 from localcloud.doors.compute_operations import begin_for, finish, name_of
 from localcloud.doors.errors import ApiError
+from localcloud.doors.planted import BOOT
 from localcloud.machine import processes
 from localcloud.machine.boot import PREFIX, folder_of, start_machine
 from localcloud.machine.latency import GRACE_S, SECONDS
@@ -40,7 +41,7 @@ def boot(cloud: Cloud, payload: Json) -> None:
     """Start the machine, once, and begin to count its time."""
     body = _instance(cloud, payload)
     if body is not None and body["status"] == "PROVISIONING":
-        if cloud.faults.take("compute.instances.boot", {"name": payload["name"]}):
+        if cloud.faults.take(BOOT, {"name": payload["name"]}):
             _stockout(cloud, payload)
             return
         start_machine(cloud, payload["name"], body)

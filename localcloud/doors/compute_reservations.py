@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from localcloud.doors import Call, Json, door, project
 from localcloud.doors.compute_filter import by_zone, listed
-from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
+from localcloud.doors.compute_names import found, last, link, moment_of, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.catalog import SHAPES
 from localcloud.machine.latency import SECONDS
-from localcloud.machine.rules import reserves
+from localcloud.machine.rules import RuleError, check_offered, reserves
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import inventory_source
@@ -42,6 +40,10 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise invalid(
             f"specificReservation.instanceProperties.machineType: '{got}' is not offered in {zone}."
         )
+    try:
+        check_offered(shape, "RESERVATION_BOUND")
+    except RuleError as error:
+        raise invalid(f"specificReservation.instanceProperties.machineType: {error}") from error
     at = _end(cloud, call.body)
     body = {
         **call.body,
@@ -70,8 +72,13 @@ def _end(cloud: Cloud, body: Json) -> float | None:
     if after and at:
         raise invalid("deleteAfterDuration and deleteAtTime exclude each other.")
     if after:
-        return cloud.clock.now() + int(after["seconds"])
-    return datetime.fromisoformat(at).timestamp() if at else None
+        return cloud.clock.now() + int(after.get("seconds", 0))
+    if not at:
+        return None
+    moment = moment_of("deleteAtTime", at)
+    if moment <= cloud.clock.now():
+        raise invalid(f"Invalid value for field 'resource.deleteAtTime': '{at}' is in the past.")
+    return moment
 
 
 @task("reservation.ready")

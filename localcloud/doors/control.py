@@ -2,7 +2,7 @@
 
 GET console (a page for a browser), inventory, calls, clock, faults, health, attestation-root (PEM);
 POST reset; POST clock {"advance": seconds} | {"freeze": true} | {"thaw": true};
-POST faults {"api", "answer", "times", "match"}; DELETE faults.
+POST faults {"api", "answer", "times", "match"}, answering how often each was consumed; DELETE faults.
 A caller with a token (a function, a machine) is refused: no workload may move the clock. So is a script of
 a web page: a browser tells its origin.
 """
@@ -10,12 +10,13 @@ a web page: a browser tells its origin.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from localcloud.doors import Answer, Json
+from localcloud.doors import DOORS, Answer, Json
 from localcloud.doors.attestation_keys import attestation_keys
 from localcloud.doors.console import console
 from localcloud.doors.errors import ApiError, invalid
+from localcloud.doors.planted import BOOT, GRANT
 from localcloud.doors.reset import reset as reset_world
 from localcloud.server import read_body, special
 from localcloud.world.cloud import Cloud
@@ -25,6 +26,12 @@ from localcloud.world.inventory import inventory
 if TYPE_CHECKING:
     from localcloud.server import Environ
 
+# What has no door of its own, and the answers it can meet.
+_ONLY: dict[str, Callable[[Any], bool]] = {
+    BOOT: lambda answer: answer == "stockout",
+    GRANT: lambda answer: answer == "stockout",
+    "sts.token": lambda answer: isinstance(answer, int),
+}
 Action = TypeVar("Action", bound=Callable[[Cloud, Json], Json | Answer])
 _ACTIONS: dict[tuple[str, str], Callable[[Cloud, Json], Json | Answer]] = {}
 
@@ -119,6 +126,13 @@ def faults(cloud: Cloud, _: Json) -> Json:
 @_action("POST", "faults")
 def plant(cloud: Cloud, body: Json) -> Json:
     """Plant one fault."""
+    api, answer = str(body.get("api")), body.get("answer")
+    if api not in {*DOORS, *_ONLY}:
+        raise invalid(
+            f"api: got {api!r}, expected the id of a method that is served, or one of {sorted(_ONLY)}"
+        )
+    if api in _ONLY and not _ONLY[api](answer):
+        raise invalid(f"answer: {api} cannot meet {answer!r}")
     try:
         cloud.faults.plant(Fault(**body))
     except (TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from localcloud.doors import Call, Json, door
 from localcloud.doors.errors import ApiError, invalid
+from localcloud.identity.iam import check_condition
 from localcloud.world.cloud import Cloud
 
 _KINDS = ("user:", "serviceAccount:", "group:", "domain:", "principal:", "principalSet:", "deleted:")
@@ -40,8 +41,14 @@ def _check_binding(cloud: Cloud, index: int, binding: Json, version: int) -> Non
     for member in binding.get("members", []):
         if not (member.startswith(_KINDS) or member in _OPEN):
             raise invalid(f"Invalid member {member!r} in policy.bindings[{index}].")
-    if binding.get("condition") and version != 3:
+    condition = binding.get("condition")
+    if condition and version != 3:
         raise invalid("Specifying a condition requires policy version 3.")
+    if condition is not None:
+        try:
+            check_condition(condition.get("expression", ""))
+        except ValueError as error:
+            raise invalid(f"policy.bindings[{index}].condition.expression: {error}") from error
 
 
 def _doors(collection: str, prefix: str) -> None:

@@ -104,6 +104,16 @@ def permissions_of(role: str) -> list[str] | None:
     return None if held is None else sorted(held)
 
 
+def check_condition(expression: str) -> None:
+    """Raise ValueError unless `expression` is CEL."""
+    from celpy.celparser import CELParseError
+
+    try:
+        _compiled(expression)
+    except CELParseError as error:
+        raise ValueError(f"not a CEL expression: {expression[:80]!r}") from error
+
+
 @lru_cache(maxsize=512)
 def _compiled(expression: str) -> Any:
     import celpy

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -121,17 +122,12 @@ class Store:
     def documents(self, kind: str, prefix: str = "") -> list[tuple[str, Document]]:
         """(name, document) of every name that starts with `prefix`, in name order."""
         with self._lock:
-            if prefix:
-                rows = self._db.execute(
-                    "SELECT name, body FROM document "
-                    "WHERE kind=? AND name>=? AND substr(name, 1, ?)=? ORDER BY name",
-                    (kind, prefix, len(prefix), prefix),
-                ).fetchall()
-            else:
-                rows = self._db.execute(
-                    "SELECT name, body FROM document WHERE kind=? ORDER BY name", (kind,)
-                ).fetchall()
-        return [(name, json.loads(body)) for name, body in rows]
+            rows = self._db.execute(
+                "SELECT name, body FROM document WHERE kind=? AND name>=? ORDER BY name", (kind, prefix)
+            )
+            found = list(takewhile(lambda row: row[0].startswith(prefix), rows))
+            rows.close()
+        return [(name, json.loads(body)) for name, body in found]
 
     def clear(self) -> None:
         """Forget every document and all planned work; counters go on."""
