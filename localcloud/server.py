@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,7 @@ from localcloud.doors.errors import ApiError
 from localcloud.doors.schema import check_body, check_parameters
 from localcloud.identity.tokens import KEYBOARD, Caller
 from localcloud.world.cloud import Cloud
+from localcloud.world.lists import lagging
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -108,7 +110,10 @@ class ApiApp:
         caller = authenticate(cloud, environ)
         entry = cloud.calls.begin(cloud.clock.timestamp(), method.id, raw, caller.principal)
         try:
-            answer = self._enter_as(caller, environ, method, path, raw, query)
+            with nullcontext() if caller is KEYBOARD else cloud.clock.working():
+                answer = self._enter_as(caller, environ, method, path, raw, query)
+            if isinstance(answer, dict):
+                answer = lagging(cloud, method.id, answer)
         except ApiError as error:
             entry.status = error.code
             raise

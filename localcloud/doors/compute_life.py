@@ -18,7 +18,7 @@ from localcloud.doors.compute_operations import begin_for, finish, name_of
 from localcloud.doors.errors import ApiError
 from localcloud.machine import processes
 from localcloud.machine.boot import PREFIX, folder_of, start_machine
-from localcloud.machine.latency import GRACE_S, SECONDS
+from localcloud.machine.latency import GRACE_S
 from localcloud.machine.rules import run_seconds
 from localcloud.machine.told import run_folder
 from localcloud.world.beat import task
@@ -32,7 +32,7 @@ def add(cloud: Cloud, name: str, body: Json, operation: str) -> None:
     """Remember a new instance and plan its boot. The name must be free."""
     cloud.store.put(KIND, name, body)
     payload = {"name": name, "id": body["id"], "operation": operation}
-    cloud.beat.later(SECONDS["boot"], "instance.boot", payload)
+    cloud.beat.later(cloud.weather.seconds("boot"), "instance.boot", payload)
 
 
 @task("instance.boot")
@@ -40,7 +40,7 @@ def boot(cloud: Cloud, payload: Json) -> None:
     """Start the machine, once, and begin to count its time."""
     body = _instance(cloud, payload)
     if body is not None and body["status"] == "PROVISIONING":
-        if cloud.faults.take("compute.instances.boot", {"name": payload["name"]}):
+        if cloud.faults.take("compute.instances.boot", {"name": payload["name"]}) or _no_room(cloud, body):
             _stockout(cloud, payload)
             return
         start_machine(cloud, payload["name"], body)
@@ -55,6 +55,12 @@ def boot(cloud: Cloud, payload: Json) -> None:
                 cloud.beat.later(end - now, "instance.expire", payload)
             cloud.store.put(KIND, payload["name"], body)
         finish(cloud, payload["operation"])
+
+
+def _no_room(cloud: Cloud, body: Json) -> bool:
+    """By the weather; capacity that was granted or reserved is there."""
+    granted = body["scheduling"]["provisioningModel"] == "FLEX_START" or body.get("_reservation")
+    return not granted and cloud.weather.happens("stockout")
 
 
 def _stockout(cloud: Cloud, payload: Json) -> None:
@@ -78,7 +84,7 @@ def _end(now: float, body: Json) -> float | None:
     return datetime.fromisoformat(at).timestamp() if at else None
 
 
-@task("instance.expire")
+@task("instance.expire", awaited=False)
 def expire(cloud: Cloud, payload: Json) -> None:
     """The server's own brake: the instance is at the end of its time."""
     with cloud.store.transaction():
@@ -94,7 +100,7 @@ def leave(cloud: Cloud, name: str, body: Json, verb: str, operation: str) -> Non
     """Begin to stop or delete (`verb`) an instance."""
     cloud.store.put(KIND, name, {**body, "status": "STOPPING"})
     payload = {"name": name, "id": body["id"], "operation": operation}
-    cloud.beat.later(SECONDS[verb], f"instance.{verb}", payload)
+    cloud.beat.later(cloud.weather.seconds(verb), f"instance.{verb}", payload)
 
 
 @task("instance.stop")

@@ -141,7 +141,7 @@ def _environment(cloud: Cloud, function: Json, metadata: str, port: int) -> dict
         "PATH": str(Path(sys.executable).parent) + ":/usr/local/bin:/usr/bin:/bin",
         "HOME": tempfile.gettempdir(),
         "LANG": "C.UTF-8",
-        "PYTHONPATH": "",
+        "PYTHONPATH": str(cloud.time_folder),  # its clock is the platform's
         "PYTHONUNBUFFERED": "1",
         "WORKERS": "1",
         "THREADS": "16",
