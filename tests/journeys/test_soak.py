@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.journeys import soak
+from tests.journeys.world import World
 
 
 def test_runs_close_as_if_nothing_had_been_after_kills(tmp_path: Path) -> None:
@@ -12,7 +13,6 @@ def test_runs_close_as_if_nothing_had_been_after_kills(tmp_path: Path) -> None:
     assert soak.kills(tmp_path / "world", count=3, seed=3) >= 1
 
 
-def test_several_runs_at_once_close_and_leave_nothing(tmp_path: Path) -> None:
+def test_several_runs_at_once_close_and_leave_nothing(world: World) -> None:
     """Five uploads at the same moment: each closes like one alone."""
-    closed, _ = soak.runs_at_once(tmp_path / "world", count=5)
-    assert len(closed) == 5
+    assert len(soak.runs_at_once(world, count=5)) == 5
