@@ -1,11 +1,11 @@
-# make demo | test | check | lock | package | clean. Each sets up .venv by itself.
+# make demo | test | check | bench | soak | lock | package | clean. Each sets up .venv by itself.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench lock package clean
+.PHONY: help demo test check bench soak lock package clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,10 @@ check: $(READY)  ## only formatting and types
 bench: $(READY)  ## the measurements, side by side with a peer or a floor
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/run_overhead.py
+
+soak: $(READY)  ## the long stories: 50 kills of the stand-in, 50 runs at once
+	$(BIN)/python -m tests.journeys.soak kills
+	$(BIN)/python -m tests.journeys.soak runs
 
 package: $(READY)  ## the functions' archive, the same bytes every time
 	$(BIN)/python -m cli.package -o build/functions.zip
