@@ -3,6 +3,7 @@
 - RUNNING means that its machine's process lives; when that ends by itself the instance is TERMINATED.
 - `maxRunDuration` counts from RUNNING; at its end `instanceTerminationAction` happens, whoever lives.
 - A fault planted on "compute.instances.boot" is a stock-out: the operation fails and there is no instance.
+  The weather plants such faults, too, and takes Spot instances away.
 - Tasks carry the instance's id, so that they never touch a later one of the same name.
 """
 
@@ -19,7 +20,7 @@ from localcloud.doors.errors import ApiError
 from localcloud.machine import processes
 from localcloud.machine.boot import PREFIX, folder_of, start_machine
 from localcloud.machine.latency import GRACE_S
-from localcloud.machine.rules import run_seconds
+from localcloud.machine.rules import model, run_seconds
 from localcloud.machine.told import run_folder
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud, on_start, on_stop
@@ -54,6 +55,8 @@ def boot(cloud: Cloud, payload: Json) -> None:
                 body["scheduling"]["terminationTime"] = cloud.clock.timestamp(end)
                 cloud.beat.later(end - now, "instance.expire", payload)
             cloud.store.put(KIND, payload["name"], body)
+            if model(body) == "SPOT" and cloud.weather.happens("preempted"):
+                cloud.beat.later(cloud.weather.seconds("preemption"), "instance.preempt", payload)
         finish(cloud, payload["operation"])
 
 
@@ -93,6 +96,19 @@ def expire(cloud: Cloud, payload: Json) -> None:
             return
         action = body["scheduling"]["instanceTerminationAction"].lower()
         operation = begin_for(cloud, "system", f"{action}ByMaxRunDuration", payload["name"], body["id"])
+        leave(cloud, payload["name"], body, action, name_of(operation))
+
+
+@task("instance.preempt", awaited=False)
+def preempt_spot(cloud: Cloud, payload: Json) -> None:
+    """The weather takes a Spot instance away; its machine gets the notice that any stop gives."""
+    with cloud.store.transaction():
+        body = _instance(cloud, payload)
+        if body is None or body["status"] != "RUNNING":
+            return
+        action = body["scheduling"].get("instanceTerminationAction", "STOP").lower()
+        preempted = "compute.instances.preempted"
+        operation = begin_for(cloud, "system", preempted, payload["name"], body["id"])
         leave(cloud, payload["name"], body, action, name_of(operation))
 
 

@@ -12,7 +12,7 @@ from google.api_core.exceptions import Forbidden
 from localcloud.world.cloud import Cloud
 from localcloud.world.weather import CHANCES, GENTLE, HARSH, SECONDS
 from tests.localcloud.conftest import World, eventually, start
-from tests.localcloud.machine.instances import client, insert, instance
+from tests.localcloud.machine.instances import client, insert, instance, status, wait
 from tests.localcloud.receiver import receiving
 
 P = "projects/demo-project"
@@ -113,6 +113,43 @@ def test_a_new_instance_is_late_in_lists_but_found_by_name(stormy: World) -> Non
     assert [one.name for _, scope in scopes for one in scope.instances] == []
     clock.advance(31)
     assert listed() == ["late"]
+
+
+def test_a_spot_instance_is_taken_away(stormy: World) -> None:
+    """At a drawn moment it ends as `instanceTerminationAction` says, with an operation that tells why."""
+    weather, clock = stormy.cloud.weather, stormy.cloud.clock
+    exactly = {"boot": 0.1, "delete": 0.1, "preemption": 600}
+    for seed in range(20):
+        weather.change(HARSH, seed, exactly)
+        if weather.happens("preempted") and not weather.happens("stockout"):
+            weather.change(HARSH, seed, exactly)  # the first draws again
+            break
+    clock.leap(False)
+    spot = instance(stormy, "spot")
+    spot["scheduling"] = {
+        "provisioning_model": "SPOT",
+        "on_host_maintenance": "TERMINATE",
+        "instance_termination_action": "DELETE",
+    }
+    insert(stormy, spot)
+    eventually(lambda: status(stormy, "spot") == "RUNNING", 20)
+    clock.advance(601)
+    place = {"project": "demo-project", "zone": "us-central1-a"}
+    eventually(lambda: not list(client(stormy, "Instances").list(**place)), 20)
+    told = [one.operation_type for one in client(stormy, "ZoneOperations").list(**place)]
+    assert "compute.instances.preempted" in told
+
+
+def test_a_zone_without_room_refuses_an_instance(stormy: World) -> None:
+    """The insert is accepted; its operation then fails as a stock-out, and there is no instance."""
+    weather = stormy.cloud.weather
+    for seed in range(20):
+        weather.change(HARSH, seed, {"boot": 0.1})
+        if weather.happens("stockout"):
+            weather.change(HARSH, seed, {"boot": 0.1})
+            break
+    done = wait(stormy, insert(stormy, instance(stormy, "nowhere")))
+    assert [one.code for one in done.error.errors] == ["ZONE_RESOURCE_POOL_EXHAUSTED"]
 
 
 def test_events_come_twice_and_out_of_order(stormy: World) -> None:
