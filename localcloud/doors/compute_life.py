@@ -197,7 +197,7 @@ def watch(cloud: Cloud) -> None:
 def _watch(cloud: Cloud, stop: threading.Event) -> None:
     while not stop.wait(_WATCH_EVERY_S):
         for name, record in cloud.store.documents(processes.KIND, PREFIX):
-            if processes.running(cloud, name) is None:
+            if not processes.alive(cloud, name, record):
                 _note_end(cloud, name, record["instance"])
 
 
