@@ -64,9 +64,9 @@ def test_a_wait_of_six_hours_for_capacity_passes_in_seconds(stormy: World, few_l
     began, real = now(stormy), time.monotonic()
     upload = stormy.upload("six-hours", few_lines, f"trainer: {stormy.trainers['minimal']}\n{FLEX}")
 
-    closed = stormy.closed(upload)
+    closed = stormy.closed(upload, 2 * BOUND_S)
 
     assert closed["outcome"] == "succeeded", closed
     assert now(stormy) - began >= 6 * 3600
-    assert time.monotonic() - real < BOUND_S
+    assert time.monotonic() - real < 2 * BOUND_S
     assert stormy.bills(run_of(upload)) == []
