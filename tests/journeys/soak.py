@@ -36,7 +36,6 @@ from tests.journeys.world import World, start
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = ROOT / "workload" / "trainers" / "minimal"
 DATA = b"a,b,c\n" + b"1,2,x\n3,4,y\n" * 10
-LONGEST_LIFE_S = 6.0  # of the stand-in between two kills; a run takes about as long
 BOUND_S = 240.0
 
 
@@ -53,15 +52,20 @@ def undisturbed(world: World, upload: Upload) -> None:
     assert [one for one in checks if not one.ok] == []
 
 
-def kills(state: Path, count: int, seed: int) -> int:
-    """Kill the stand-in `count` times at random moments of runs; how many runs that took."""
+def kills(state: Path, count: int, seed: int, longest_life_s: float = 0.0) -> int:
+    """Kill the stand-in `count` times at random moments of runs; how many runs that took.
+
+    It lives for at most `longest_life_s` between two kills; 0: as long as one run takes on this machine.
+    """
     moments, runs, killed = random.Random(seed), 0, 0  # noqa: S311 - no secret
     stand_in, world = start(state, [MINIMAL])
     try:
+        if not longest_life_s:
+            longest_life_s = runs_at_once(world, 1)[0]
         while killed < count:
             upload = world.upload(f"killed-{runs}", DATA, f"trainer: {world.trainers['minimal']}\n")
             while killed < count and world.record(names.closed(run_of(upload))) is None:
-                time.sleep(moments.uniform(0, LONGEST_LIFE_S))
+                time.sleep(moments.uniform(0, longest_life_s))
                 stand_in = killed_and_started(stand_in)
                 killed += 1
             undisturbed(world, upload)
