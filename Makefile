@@ -1,11 +1,11 @@
-# make demo | test | check | lock | package | clean. Each sets up .venv by itself.
+# make demo | test | check | bench | soak | lock | package | clean. Each sets up .venv by itself.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench fuzz fuzz-doors coverage lock package clean
+.PHONY: help demo test check bench fuzz fuzz-doors coverage soak lock package clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ fuzz-doors: $(READY)  ## ten minutes of good, nearly good and hostile requests t
 
 coverage: $(READY)  ## which lines of localcloud/ its door tests and the journeys reach
 	$(BIN)/python -m tests.coverage_of_localcloud
+
+soak: $(READY)  ## the long stories: 50 kills of the stand-in, 50 runs at once
+	$(BIN)/python -m tests.journeys.soak kills
+	$(BIN)/python -m tests.journeys.soak runs
 
 package: $(READY)  ## the functions' archive, the same bytes every time
 	$(BIN)/python -m cli.package -o build/functions.zip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class Weather(StrEnum):
+    """How the stand-in's cloud behaves."""
+
+    gentle = "gentle"
+    harsh = "harsh"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Run = Annotated[str, typer.Argument(help="Run id: r and 12 hex digits.", metavar="RUN")]
 Wait = Annotated[float, typer.Option(help="Longest wait, in seconds.", min=1)]
@@ -38,12 +47,16 @@ def up(
     trainer: Annotated[
         list[Path] | None, typer.Option(help="Also build, push and approve the trainer in this folder.")
     ] = None,
+    weather: Annotated[
+        Weather, typer.Option(help="harsh: things fail, or take hours that the clock leaps over.")
+    ] = Weather.gentle,
+    seed: Annotated[int, typer.Option(help="What harsh weather is drawn from.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Start the stand-in cloud with everything deployed, until Ctrl-C."""
     from cli.verbs import up as verb
 
-    _run(lambda: verb.up(state, port, trainer or [], as_json), as_json)
+    _run(lambda: verb.up(state, port, trainer or [], as_json, weather.value, seed), as_json)
 
 
 @app.command(epilog="Example: sealtrain demo --out results")

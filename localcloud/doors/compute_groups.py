@@ -17,7 +17,6 @@ from localcloud.doors.compute_life import add, leave, new_instance
 from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, begin_for, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import plain_source
@@ -61,7 +60,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
     for _ in range(size):
         add_member(cloud, name, body, f"{body['baseInstanceName']}-{secrets.token_hex(2)}", {})
     operation = begin(cloud, call, "insert", name, body["id"])
-    cloud.beat.later(SECONDS["group"], "template.done", {"operation": name_of(operation)})
+    cloud.beat.later(cloud.weather.seconds("group"), "template.done", {"operation": name_of(operation)})
     return operation
 
 
@@ -150,7 +149,7 @@ def delete(cloud: Cloud, call: Call) -> Json:
     cloud.store.put(KIND, name, {**body, "_deleting": True})
     operation = begin(cloud, call, "delete", name, body["id"])
     payload = {"name": name, "id": body["id"], "operation": name_of(operation)}
-    cloud.beat.later(SECONDS["group"], "group.delete", payload)
+    cloud.beat.later(cloud.weather.seconds("group"), "group.delete", payload)
     return operation
 
 
@@ -159,7 +158,7 @@ def remove(cloud: Cloud, payload: Json) -> None:
     """Gone once its instances are."""
     with cloud.store.transaction():
         if members(cloud, payload["name"]):
-            cloud.beat.later(SECONDS["group"], "group.delete", payload)
+            cloud.beat.later(cloud.weather.seconds("group"), "group.delete", payload)
             return
         body = cloud.store.get(KIND, payload["name"])
         if body is not None and body["id"] == payload["id"]:

@@ -12,7 +12,6 @@ from localcloud.doors.compute_names import found, last, link, moment_of, new_nam
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.catalog import SHAPES
-from localcloud.machine.latency import SECONDS
 from localcloud.machine.rules import RuleError, check_offered, reserves
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
@@ -63,7 +62,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise taken(name)
     operation = begin(cloud, call, "insert", name, body["id"])
     payload = {"name": name, "operation": name_of(operation)}
-    cloud.beat.later(SECONDS["reservation"], "reservation.ready", payload)
+    cloud.beat.later(cloud.weather.seconds("reservation"), "reservation.ready", payload)
     return operation
 
 
@@ -91,7 +90,7 @@ def ready(cloud: Cloud, payload: Json) -> None:
         finish(cloud, payload["operation"])
 
 
-@task("reservation.expire")
+@task("reservation.expire", awaited=False)
 def expire(cloud: Cloud, payload: Json) -> None:
     """Its time has come."""
     body = cloud.store.get(KIND, payload["name"])
@@ -132,7 +131,7 @@ def delete(cloud: Cloud, call: Call) -> Json:
     cloud.store.put(KIND, name, {**body, "status": "DELETING"})
     operation = begin(cloud, call, "delete", name, body["id"])
     payload = {"name": name, "id": body["id"], "operation": name_of(operation)}
-    cloud.beat.later(SECONDS["delete"], "reservation.delete", payload)
+    cloud.beat.later(cloud.weather.seconds("delete"), "reservation.delete", payload)
     return operation
 
 

@@ -18,7 +18,6 @@ from localcloud.doors.compute_names import check_name, found, link, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.planted import GRANT
-from localcloud.machine.latency import SECONDS
 from localcloud.machine.rules import FLEX_MAX_S, FLEX_MIN_S, model
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
@@ -63,7 +62,8 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise taken(name)
     operation = begin(cloud, call, "insert", name, stored["id"])
     finish(cloud, name_of(operation))
-    cloud.beat.later(SECONDS["capacity"], "resize.grant", {"name": name, "id": stored["id"], "group": group})
+    payload = {"name": name, "id": stored["id"], "group": group}
+    cloud.beat.later(cloud.weather.seconds("capacity"), "resize.grant", payload)
     return operation
 
 
@@ -95,7 +95,7 @@ def grant(cloud: Cloud, payload: Json) -> None:
         body = cloud.store.get(KIND, payload["name"])
         if body is None or body["id"] != payload["id"] or body["state"] != "ACCEPTED":
             return
-        if cloud.faults.take(GRANT, {"name": payload["name"]}):
+        if cloud.faults.take(GRANT, {"name": payload["name"]}) or cloud.weather.happens("stockout"):
             _wait_on(cloud, payload, body)
             return
     try:
@@ -111,7 +111,7 @@ def grant(cloud: Cloud, payload: Json) -> None:
 def _wait_on(cloud: Cloud, payload: Json, body: Json) -> None:
     why = {"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "The zone does not have enough resources."}
     cloud.store.put(KIND, payload["name"], {**body, "status": {"lastAttempt": {"error": {"errors": [why]}}}})
-    cloud.beat.later(SECONDS["capacity"], "resize.grant", payload)
+    cloud.beat.later(cloud.weather.seconds("no_capacity"), "resize.grant", payload)
 
 
 def _start(cloud: Cloud, group: str, body: Json) -> None:

@@ -8,7 +8,6 @@ from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_names import found, link, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import plain_source
@@ -79,7 +78,7 @@ def done(cloud: Cloud, payload: Json) -> None:
 
 def _later(cloud: Cloud, call: Call, verb: str, name: str, body: Json) -> Json:
     operation = begin(cloud, call, verb, name, body["id"])
-    cloud.beat.later(SECONDS["template"], "template.done", {"operation": name_of(operation)})
+    cloud.beat.later(cloud.weather.seconds("template"), "template.done", {"operation": name_of(operation)})
     return operation
 
 

@@ -1,6 +1,7 @@
 """Allow policies of the resources whose doors are here: read, replace, test.
 
 - A stale etag is refused (409): somebody else changed the policy in between.
+- In bad weather the policy before it goes on counting for a while.
 - A binding needs a role and members of a known kind; a condition needs policy version 3.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from localcloud.doors import Call, Json, door
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.identity.iam import check_condition
+from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 
 _KINDS = ("user:", "serviceAccount:", "group:", "domain:", "principal:", "principalSet:", "deleted:")
@@ -28,7 +30,17 @@ def replace_policy(cloud: Cloud, resource: str, policy: Json) -> Json:
         )
     for index, binding in enumerate(policy.get("bindings", [])):
         _check_binding(cloud, index, binding, policy.get("version", 1))
-    return cloud.iam.set_policy(resource, {"version": 1, "bindings": [], **policy})
+    spreads = cloud.weather.seconds("grant")
+    if spreads:
+        cloud.beat.later(spreads, "iam.spread", {"resource": resource})
+    return cloud.iam.set_policy(
+        resource, {"version": 1, "bindings": [], **policy}, takes_effect=cloud.clock.now() + spreads
+    )
+
+
+@task("iam.spread")
+def spread(cloud: Cloud, payload: Json) -> None:
+    """By now a policy counts everywhere. Its own time says so; this is for a clock that leaps to it."""
 
 
 def _check_binding(cloud: Cloud, index: int, binding: Json, version: int) -> None:

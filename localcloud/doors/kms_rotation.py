@@ -49,7 +49,7 @@ def plan_rotation(cloud: Cloud, key: Json) -> None:
         cloud.beat.later(wait, "cloudkms.rotate", {"key": key["name"], "due": key["nextRotationTime"]})
 
 
-@task("cloudkms.rotate")
+@task("cloudkms.rotate", awaited=False)
 def _rotate(cloud: Cloud, payload: Json) -> None:
     with cloud.store.transaction():
         key = cloud.store.get(KEY, payload["key"])

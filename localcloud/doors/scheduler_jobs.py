@@ -146,7 +146,7 @@ def _plan(cloud: Cloud, job: Json) -> None:
     cloud.beat.later(when.timestamp() - now, "cloudscheduler.due", payload)
 
 
-@task("cloudscheduler.due")
+@task("cloudscheduler.due", awaited=False)
 def _due(cloud: Cloud, payload: Json) -> None:
     with cloud.store.transaction():
         job = cloud.store.get(JOB, payload["name"])

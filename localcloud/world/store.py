@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -164,10 +164,12 @@ class Store:
             ).fetchall()
         return [Due(i, at, task, json.loads(payload), f) for i, at, task, payload, f in rows]
 
-    def next_due(self, after: float) -> float | None:
-        """When the earliest work that is due later than `after` is due, or None."""
+    def next_due(self, after: float, without: Collection[str] = ()) -> float | None:
+        """When the earliest work that is due later than `after`, of other tasks than `without`, is due."""
+        marks = ", ".join("?" * len(without))
+        query = f"SELECT min(at) FROM due WHERE at>? AND task NOT IN ({marks})"  # noqa: S608 - only marks
         with self._lock:
-            row = self._db.execute("SELECT min(at) FROM due WHERE at>?", (after,)).fetchone()
+            row = self._db.execute(query, (after, *without)).fetchone()
         return None if row[0] is None else float(row[0])
 
     def done(self, due_id: int) -> None:

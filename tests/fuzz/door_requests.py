@@ -111,7 +111,7 @@ class Generator:
     """Draws requests. `learn` is given every answer."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - a seed must give the same again
+        self._random = random.Random(seed)
         self._weights = [_RARE.get(good.method, 1.0) for good in GOOD]
         self._known: dict[str, str] = {}
         self._names: list[str] = ["good", "good-bucket"]
