@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class Weather(StrEnum):
+    """How the stand-in's cloud behaves."""
+
+    gentle = "gentle"
+    harsh = "harsh"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Run = Annotated[str, typer.Argument(help="Run id: r and 12 hex digits.", metavar="RUN")]
 Wait = Annotated[float, typer.Option(help="Longest wait, in seconds.", min=1)]
@@ -38,12 +47,16 @@ def up(
     trainer: Annotated[
         list[Path] | None, typer.Option(help="Also build, push and approve the trainer in this folder.")
     ] = None,
+    weather: Annotated[
+        Weather, typer.Option(help="harsh: things fail, or take hours that the clock leaps over.")
+    ] = Weather.gentle,
+    seed: Annotated[int, typer.Option(help="What harsh weather is drawn from.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Start the stand-in cloud with everything deployed, until Ctrl-C."""
     from cli.verbs import up as verb
 
-    _run(lambda: verb.up(state, port, trainer or [], as_json), as_json)
+    _run(lambda: verb.up(state, port, trainer or [], as_json, weather.value, seed), as_json)
 
 
 @app.command(epilog="Example: sealtrain demo --out results")
@@ -113,6 +126,45 @@ def fetch(
     from cli.verbs import fetch as verb
 
     _run(lambda: verb.fetch(run, out or Path("out") / run, as_json), as_json)
+
+
+@app.command(epilog="Example: sealtrain seal patients/")
+def seal(
+    data: Annotated[Path, typer.Argument(help="A folder of data files, or one file.", metavar="DIR")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Sealed folder (default: DIR.sealed).")
+    ] = None,
+    key: Annotated[str, typer.Option(help="Your key in Cloud KMS (default: the deployment's for you).")] = "",
+    as_json: Json = False,
+) -> None:
+    """Seal a dataset before upload, so that no service can read it. Cut off, the same command goes on."""
+    from cli.verbs import seal as verb
+
+    _run(lambda: verb.seal(data, out, key, as_json), as_json)
+
+
+@app.command("open", epilog="Example: sealtrain open patients.sealed -o opened")
+def open_(
+    sealed: Annotated[str, typer.Argument(help="A sealed folder, gs://BUCKET/FOLDER/, or a run.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the files.")] = Path("opened"),
+    as_json: Json = False,
+) -> None:
+    """Open a model or a sealed dataset, with a key that you may use."""
+    from cli.verbs import open as verb
+
+    _run(lambda: verb.open_(sealed, out, as_json), as_json)
+
+
+@app.command(epilog="Example: sealtrain rewrap patients.sealed")
+def rewrap(
+    sealed: Annotated[str, typer.Argument(help="A sealed folder, or gs://BUCKET/FOLDER/.")],
+    key: Annotated[str, typer.Option(help="Another key (default: the same, its newest version).")] = "",
+    as_json: Json = False,
+) -> None:
+    """Wrap a data key by the newest version of its key, or by another; no part is touched."""
+    from cli.verbs import rewrap as verb
+
+    _run(lambda: verb.rewrap(sealed, key, as_json), as_json)
 
 
 @app.command(epilog="Example: sealtrain teardown r0123456789ab --reason 'wrong file'")

@@ -3,7 +3,8 @@
 - Two tokens: one for evidence (PKI, so that it verifies offline for years), stored as issued; one for
   Google's token exchange, kept in memory, never written or logged.
 - Both carry a nonce over the order's digest and the fresh signing key, so neither fits another run.
-- The key is unwrapped only with the order's digest as additional authenticated data.
+- The key is unwrapped only with the order's digest as additional authenticated data; a key that the data's
+  owner wrapped, before there was an order, with the digest of the owner's manifest, which the order names.
 """
 
 import hashlib
@@ -57,7 +58,8 @@ class Attestation:
         how = self._order.release
         issued = token(self._socket, how.sts_audience, "OIDC", self._nonce)
         access = cloud.exchange(how.sts_audience, issued)
-        secret = cloud.decrypt(how.kms_key, released.wrapped_key, self._order_digest, access)
+        bound_to = self._order.dataset.manifest or self._order_digest
+        secret = cloud.decrypt(how.kms_key, released.wrapped_key, bound_to, access)
         try:
             return DataKey.parse(secret)
         except SealingError as error:

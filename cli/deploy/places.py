@@ -45,7 +45,9 @@ def keys(settings: Settings) -> list[Resource]:
         Resource("key", key(settings, "storage"), cmek),
         Resource("key", key(settings, "evidence"), cmek),
         Resource("key", key(settings, "bundle"), signing),
+        Resource("key", key(settings, "sealing"), cmek),
         Resource("key", key(settings, "models"), owner),
+        Resource("key", key(settings, "datasets"), owner),
     ]
 
 

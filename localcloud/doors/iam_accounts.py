@@ -9,6 +9,7 @@ from localcloud.doors.errors import already_exists, invalid, not_found
 from localcloud.doors.paging import page
 from localcloud.identity.iam import permissions_of, predefined_roles
 from localcloud.world.cloud import Cloud
+from localcloud.world.inventory import plain_source
 
 ACCOUNT = "iam.serviceAccount"
 ROLE = "iam.role"
@@ -109,3 +110,7 @@ def get_project(cloud: Cloud, call: Call) -> Json:
         "displayName": cloud.project,
         "state": "ACTIVE",
     }
+
+
+plain_source(ACCOUNT)
+plain_source(ROLE)

@@ -32,9 +32,6 @@ SETTINGS = msgspec.structs.replace(memory.SETTINGS, attestation_root=authority.r
 class Storage(memory.MemoryStorage):
     """Objects and buckets that can go."""
 
-    def delete(self, bucket: str, name: str) -> bool:
-        return self.objects.pop((bucket, name), None) is not None
-
     def delete_bucket(self, name: str) -> bool:
         assert not self.list(name), "the bucket is not empty"
         return self.buckets.pop(name, None) is not None

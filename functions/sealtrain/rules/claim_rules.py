@@ -16,6 +16,10 @@ from sealtrain.rules.receipt import check as check_receipt
 
 Verdict = Literal["met", "not_met", "no_evidence", "not_applicable"]
 Found = tuple[Verdict, tuple[str, ...]]
+_SEALED_BY = {
+    "owner": "sealed end to end: by its owner before upload; no service could read it",
+    "service": "not sealed end to end: the service sealed what was uploaded",
+}
 OVERRUN_S = 900  # from the server's end time to "seen absent": one teardown with its retries
 
 
@@ -45,7 +49,7 @@ def dataset_bound(facts: Facts) -> Found:
     files = facts.order.dataset.files
     return _met(
         f"order and receipt name the same {len(files)} file(s), dataset {facts.order.dataset.id}",
-        f"the data was sealed by the {facts.order.dataset.sealed_by}",
+        _SEALED_BY[facts.order.dataset.sealed_by],
     )
 
 

@@ -87,8 +87,10 @@ def run_of(entry: LogEntry, settings: Settings) -> str | None:
     machine = re.compile(rf"(?:^|/){re.escape(settings.deployment)}-{_RUN}")
     key = re.compile(rf"/keyRings/{re.escape(settings.deployment)}-release/cryptoKeys/{_RUN}")
     labels = entry.resource.get("labels", {})
+    payload = entry.proto_payload
     candidates = [
-        entry.proto_payload.get("resourceName"),
+        # The attestation service logs the name that its caller gave, which may spell another run's machine.
+        None if payload.get("serviceName") == ATTESTATION_SERVICE else payload.get("resourceName"),
         entry.labels.get(RESOURCE_LABEL),
         *(labels.get(name) for name in ("instance_name", "crypto_key_id", "name")),
     ]

@@ -243,6 +243,16 @@ def bundle_key(s: Settings) -> str:
     return f"{key_ring(s, 'evidence')}/cryptoKeys/bundle"
 
 
+def sealing_key(s: Settings) -> str:
+    """The key that a data key rests under while a large dataset is being sealed, over several calls."""
+    return f"{key_ring(s, 'storage')}/cryptoKeys/sealing"
+
+
+def datasets_key(s: Settings) -> str:
+    """The owner's key for datasets that are sealed before upload: only attested workloads decrypt."""
+    return f"{key_ring(s, 'owner')}/cryptoKeys/datasets"
+
+
 def owner_key(s: Settings) -> str:
     """The owner's key for models: the workload may only encrypt with it."""
     return f"{key_ring(s, 'owner')}/cryptoKeys/models"

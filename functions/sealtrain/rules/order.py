@@ -2,55 +2,39 @@
 
 - Its bytes (canonical JSON) are the hash input; the digest is in the VM's metadata, in the nonce of
   the evidence token, in the wrap of the data key (as associated data) and in the receipt.
-- The dataset's id is the digest of the canonical list of [path, size, sha256] of its files, so equal
-  data has an equal id whoever sealed it, and one flipped byte gives another.
-- An order read back is checked: shape, digests, and that the id is the files' own.
+- An order read back is checked: shape, files and parts (`rules.sealed`), and that the id is the files' own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from sealtrain.rules import names
-from sealtrain.rules.canonical import Digest, digest, dumps
+from sealtrain.rules.canonical import dumps
 from sealtrain.rules.errors import EvidenceError
 from sealtrain.rules.job import Format, FrozenJob, Scalar
 from sealtrain.rules.parsing import parse
+from sealtrain.rules.sealed import SealedFile, find_fault, id_of
 from sealtrain.rules.settings import Settings
 
 EVIDENCE_AUDIENCE = "sealtrain-evidence"
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One sealed object of a file; `sha256` of the plaintext, `sealed_sha256` of the object."""
+class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The sealed dataset and where its parts are.
 
-    object: str
-    size: int
-    sha256: str
-    sealed_size: int
-    sealed_sha256: str
-
-
-class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of the dataset."""
-
-    path: str
-    size: int
-    sha256: str
-    parts: tuple[Part, ...]
-
-
-class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The sealed dataset and where its parts are."""
+    `manifest` is the binding of its owner's manifest, which the owner's key is wrapped with; empty when
+    the service sealed it, whose wrap is bound to the order itself.
+    """
 
     sealed_by: Literal["service", "owner"]
     id: str
     bucket: str
     prefix: str
-    files: tuple[File, ...]
+    files: tuple[SealedFile, ...]
+    manifest: str = ""
 
 
 class OrderedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,14 +114,10 @@ class HeldKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_version: str
 
 
-def dataset_id(files: Iterable[tuple[str, int, str]]) -> Digest:
-    """The id of a dataset from its files' (path, size, sha256)."""
-    return digest(dumps(sorted([path, size, sha256] for path, size, sha256 in files)))
-
-
-def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
-    """The order of an admitted job and its sealed dataset."""
+def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset, kms_key: str = "") -> Order:
+    """The order of an admitted job and its sealed dataset; `kms_key` is the owner's, who sealed it."""
     run = frozen.run
+    uploaded = frozen.objects if frozen.manifest is None else (frozen.manifest, *frozen.objects)
     return Order(
         run=run,
         project=settings.project,
@@ -147,7 +127,7 @@ def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
         dataset=dataset,
         source=Source(
             bucket=frozen.bucket,
-            objects=tuple(OrderedObject(o.name, o.generation, o.size) for o in frozen.objects),
+            objects=tuple(OrderedObject(o.name, o.generation, o.size) for o in uploaded),
         ),
         image=frozen.image,
         image_digest=frozen.image_digest,
@@ -159,7 +139,7 @@ def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
             memory_bytes=frozen.memory_bytes,
         ),
         release=Release(
-            kms_key=names.run_key(settings, run),
+            kms_key=kms_key or names.run_key(settings, run),
             object=names.gs(names.state_bucket(settings), names.release(run)),
             sts_audience=names.sts_audience(settings),
         ),
@@ -185,7 +165,15 @@ def encode(order: Order) -> bytes:
 def parse_order(data: bytes) -> Order:
     """Read an order. Raises EvidenceError when it is not one, or not the bytes we would write."""
     order = parse(data, Order, "the order", refusal=EvidenceError)
-    found = dataset_id((f.path, f.size, f.sha256) for f in order.dataset.files)
+    fault = find_fault(order.dataset.files)
+    if fault is not None:
+        raise EvidenceError(
+            "the order's dataset cannot be one",
+            field=f"dataset.files: {fault.field}",
+            got=fault.got,
+            expected=fault.expected,
+        )
+    found = id_of(order.dataset.files)
     if order.dataset.id != found:
         raise EvidenceError(
             "the order's dataset id is not that of its files",

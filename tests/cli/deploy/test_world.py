@@ -103,9 +103,14 @@ def test_only_the_attested_members_decrypt_on_the_release_ring(world: World) -> 
 def test_the_owner_alone_opens_models_and_the_workload_only_seals_them(world: World) -> None:
     """The workload encrypts with the owner's key and cannot decrypt."""
     on_key = [grant for grant in world.grants if grant.on == names.owner_key(SETTINGS)]
-    held = {grant.member: permissions(world, grant.role) for grant in on_key}
+    held: dict[str, set[str]] = {}
+    for grant in on_key:
+        held.setdefault(grant.member, set()).update(permissions(world, grant.role))
     assert held == {
-        "user:owner@example.org": {"cloudkms.cryptoKeyVersions.useToDecrypt"},
+        "user:owner@example.org": {
+            "cloudkms.cryptoKeyVersions.useToDecrypt",
+            "cloudkms.cryptoKeyVersions.useToEncrypt",
+        },
         f"serviceAccount:{names.service_account(SETTINGS, 'workload')}": {
             "cloudkms.cryptoKeyVersions.useToEncrypt"
         },

@@ -78,15 +78,41 @@ def test_alarm_closes_the_key_and_asks_for_teardown(alarm: str, events: dict[str
 
 
 def test_refused_attestation_in_the_audit_log_is_an_alarm() -> None:
-    """The attestation service's own log of a refusal is an alarm."""
+    """The attestation service's own log of a refusal is an alarm about the VM that the platform names."""
     world = World()
     run = world.start()
-    entry = world.log_entry(run)
-    entry["protoPayload"] |= {
-        "serviceName": "confidentialcomputing.googleapis.com",
-        "status": {"code": 7},
-    }
+    entry = refusal(f"{ATTESTATION}/challenges/1", labels={"instance_name": f"sealtrain-{run}"})
     assert world.call_raw(record_attestation, entry).alarm == "attestation_refused"
+
+
+def test_a_refused_attestation_cannot_be_pinned_on_another_run() -> None:
+    """A caller names the challenge that the log repeats: spelled like another VM, it is about no run."""
+    world = World()
+    run = world.start()
+    for name in (f"sealtrain-{run}", run):
+        with pytest.raises(RefusedError):
+            world.call_raw(record_attestation, refusal(f"{ATTESTATION}/challenges/{name}"))
+    assert world.pubsub.published == []
+    versions = world.kms.list_versions(names.run_key(world.settings, run))
+    assert [one.state for one in versions] == ["ENABLED"]
+
+
+ATTESTATION = "projects/demo-project/locations/us-central1"
+
+
+def refusal(resource: str, **place: Any) -> dict[str, Any]:
+    """The attestation service's audit entry about a call that it refused."""
+    return {
+        "insertId": "refused-1",
+        "logName": "projects/demo-project/logs/cloudaudit.googleapis.com%2Factivity",
+        "timestamp": "2026-11-22T12:00:10Z",
+        "resource": {"type": "audited_resource", **place},
+        "protoPayload": {
+            "serviceName": "confidentialcomputing.googleapis.com",
+            "resourceName": resource,
+            "status": {"code": 7},
+        },
+    }
 
 
 def test_good_integrity_raises_none() -> None:
