@@ -90,7 +90,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def built(folder: Path, trainer_dirs: Sequence[Path]) -> dict[str, str]:
     """Image digest by trainer's name: these, built anew, and what `folder` holds from before."""
-    from workload.image import ImageError, build
+    from cli.image.layout import ImageError, build
 
     found: dict[str, str] = {}
     for trainer in trainer_dirs:
@@ -121,8 +121,8 @@ def _earlier(folder: Path, built: dict[str, str]) -> dict[str, str]:
 def _push(endpoint: str, layout: Path, reference: str) -> None:
     from requests import RequestException
 
-    from workload.image import ImageError
-    from workload.push import push, session_for
+    from cli.image.layout import ImageError
+    from cli.image.push import push, session_for
 
     try:
         push(layout, endpoint, reference, session_for(endpoint))

@@ -19,10 +19,10 @@ from sealtrain.rules import canonical
 from sealtrain.rules.order import dataset_id
 from sealtrain.sealing import DataKey, associated_data, count_parts, new_data_key, seal
 
+from cli.image import layout as image
 from tests.workload.fake_cloud import FakeCloud, World, sha256
-from workload import image
 
-TRAINERS = Path(image.__file__).parent / "trainers"
+TRAINERS = Path(__file__).parents[2] / "workload" / "trainers"
 PART_BYTES = 40_000
 
 
