@@ -5,6 +5,7 @@
 - The dataset's id is the digest of the canonical list of [path, size, sha256] of its files, so equal
   data has an equal id whoever sealed it, and one flipped byte gives another.
 - An order read back is checked: shape, digests, and that the id is the files' own.
+- The workload reads orders too, so this module imports no more than it must; `rules.freeze` makes them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ from typing import Literal
 
 import msgspec
 
-from sealtrain.rules import names
 from sealtrain.rules.canonical import Digest, digest, dumps
 from sealtrain.rules.errors import EvidenceError
-from sealtrain.rules.job import Format, FrozenJob, Scalar
 from sealtrain.rules.parsing import parse
-from sealtrain.rules.settings import Settings
 
-EVIDENCE_AUDIENCE = "sealtrain-evidence"
+Format = Literal["csv", "files"]
+Scalar = str | int | float | bool
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,48 +132,6 @@ class HeldKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def dataset_id(files: Iterable[tuple[str, int, str]]) -> Digest:
     """The id of a dataset from its files' (path, size, sha256)."""
     return digest(dumps(sorted([path, size, sha256] for path, size, sha256 in files)))
-
-
-def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
-    """The order of an admitted job and its sealed dataset."""
-    run = frozen.run
-    return Order(
-        run=run,
-        project=settings.project,
-        project_number=settings.project_number,
-        region=settings.region,
-        deployment=settings.deployment,
-        dataset=dataset,
-        source=Source(
-            bucket=frozen.bucket,
-            objects=tuple(OrderedObject(o.name, o.generation, o.size) for o in frozen.objects),
-        ),
-        image=frozen.image,
-        image_digest=frozen.image_digest,
-        format=frozen.job.format,
-        arguments=frozen.job.arguments,
-        limits=OrderLimits(
-            seconds=frozen.job.limits.seconds,
-            disk_bytes=frozen.job.limits.disk_bytes,
-            memory_bytes=frozen.memory_bytes,
-        ),
-        release=Release(
-            kms_key=names.run_key(settings, run),
-            object=names.gs(names.state_bucket(settings), names.release(run)),
-            sts_audience=names.sts_audience(settings),
-        ),
-        output=Output(
-            bucket=names.models_bucket(settings),
-            prefix=names.model_prefix(run),
-            kms_key=names.owner_key(settings),
-        ),
-        evidence=EvidencePlace(
-            bucket=names.evidence_bucket(settings),
-            prefix=names.evidence_prefix(run),
-            audience=EVIDENCE_AUDIENCE,
-        ),
-        events_topic=names.topic(settings, "job-events"),
-    )
 
 
 def encode(order: Order) -> bytes:

@@ -22,8 +22,9 @@ import msgspec
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest
 from sealtrain.rules.errors import NotFoundError, RefusedError
+from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, SourceObject
-from sealtrain.rules.order import Dataset, File, HeldKey, Part, dataset_id, encode, order_of
+from sealtrain.rules.order import Dataset, File, HeldKey, Part, dataset_id, encode
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import source_changed
 from sealtrain.sealing import DataKey, associated_data, count_parts, new_data_key, seal

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest, dumps
 from sealtrain.rules.errors import EvidenceError
+from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, Job, SourceObject
-from sealtrain.rules.order import Dataset, File, Order, Part, dataset_id, encode, order_of, parse_order
+from sealtrain.rules.order import Dataset, File, Order, Part, dataset_id, encode, parse_order
 
 from tests.functions.memory import DIGEST, IMAGE, SETTINGS
 
