@@ -106,6 +106,7 @@ def key(settings: Settings, word: str) -> str:
         "storage": names.storage_key(settings),
         "bundle": names.bundle_key(settings),
         "models": names.owner_key(settings),
+        "checkpoints": names.checkpoint_key(settings),
         "evidence": evidence,
     }[word]
 

@@ -40,7 +40,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
-def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path]) -> Deployed:
+def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path], attest_every_s: int = 3600) -> Deployed:
     """Deploy onto the stand-in that answers at `ready`. Raises PlaceError or CommandError."""
     images = built(state / "images", [DEFAULT_TRAINER, *trainer_dirs])
     bare = Settings(project=ready.project, project_number="0", region=REGION, endpoint=ready.endpoint)
@@ -54,6 +54,7 @@ def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path]) -> Deployed:
         project_number=_project_number(api, ready.project),
         trainer=trainers[DEFAULT_TRAINER.name],
         approved_images=tuple(images.values()),
+        attest_every_s=attest_every_s,
         attestation_root=api.send("GET", "control", "/_control/attestation-root").text,
     )
     archive = package.archive()
@@ -83,6 +84,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SEALTRAIN_TRAINER": settings.trainer,
         "SEALTRAIN_APPROVED_IMAGES": ",".join(settings.approved_images),
         "SEALTRAIN_ATTESTATION_ROOT": settings.attestation_root,
+        "SEALTRAIN_ATTEST_EVERY_S": str(settings.attest_every_s),
         "SEALTRAIN_ENDPOINT": settings.endpoint or "",
     }
     return {key: value for key, value in values.items() if value}

@@ -19,7 +19,7 @@ from localcloud.doors.errors import ApiError
 from localcloud.machine import processes
 from localcloud.machine.boot import PREFIX, folder_of, start_machine
 from localcloud.machine.latency import GRACE_S, SECONDS
-from localcloud.machine.rules import run_seconds
+from localcloud.machine.rules import model, run_seconds
 from localcloud.machine.told import run_folder
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud, on_start, on_stop
@@ -95,6 +95,22 @@ def leave(cloud: Cloud, name: str, body: Json, verb: str, operation: str) -> Non
     cloud.store.put(KIND, name, {**body, "status": "STOPPING"})
     payload = {"name": name, "id": body["id"], "operation": operation}
     cloud.beat.later(SECONDS[verb], f"instance.{verb}", payload)
+
+
+def preempt(cloud: Cloud, name: str, body: Json, operation: str) -> bool:
+    """Take a running instance from its user, with notice; False for one that would migrate instead.
+
+    Spot obeys `instanceTerminationAction`; any other instance stops where it stands.
+    """
+    scheduling = body["scheduling"]
+    if model(body) == "SPOT":
+        verb = scheduling.get("instanceTerminationAction", "STOP").lower()
+    elif scheduling["onHostMaintenance"] == "TERMINATE":
+        verb = "stop"
+    else:
+        return False
+    leave(cloud, name, body, verb, operation)
+    return True
 
 
 @task("instance.stop")

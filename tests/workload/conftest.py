@@ -69,10 +69,17 @@ class Run:
                 "sts_audience": "//iam.googleapis.com/pool",
             },
             "output": {"bucket": "models", "prefix": "r0123456789ab/", "kms_key": "owner-key"},
+            "checkpoint": {
+                "bucket": "models",
+                "prefix": "checkpoints/r0123456789ab/",
+                "kms_key": "checkpoint-key",
+                "resume": None,
+            },
             "evidence": {
                 "bucket": "evidence",
                 "prefix": "runs/r0123456789ab/",
                 "audience": "sealtrain-evidence",
+                "renew_s": 3600,
             },
             "events_topic": "projects/p/topics/events",
         }

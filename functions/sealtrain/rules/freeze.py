@@ -5,6 +5,7 @@ from __future__ import annotations
 from sealtrain.rules import names
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.order import (
+    Checkpoint,
     Dataset,
     EvidencePlace,
     Order,
@@ -52,10 +53,16 @@ def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
             prefix=names.model_prefix(run),
             kms_key=names.owner_key(settings),
         ),
+        checkpoint=Checkpoint(
+            bucket=names.models_bucket(settings),
+            prefix=names.checkpoint_prefix(run),
+            kms_key=names.checkpoint_key(settings),
+        ),
         evidence=EvidencePlace(
             bucket=names.evidence_bucket(settings),
             prefix=names.evidence_prefix(run),
             audience=EVIDENCE_AUDIENCE,
+            renew_s=settings.attest_every_s,
         ),
         events_topic=names.topic(settings, "job-events"),
     )

@@ -91,12 +91,30 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kms_key: str
 
 
+class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The checkpoint to go on from: the attempt that left it, its manifest's name and digest."""
+
+    run: str
+    manifest: str
+    sha256: str
+
+
+class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a preempted run leaves its checkpoint, the key it is sealed to, and what to go on from."""
+
+    bucket: str
+    prefix: str
+    kms_key: str
+    resume: Resume | None = None
+
+
 class EvidencePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where token and receipt go, and the audience of the evidence token."""
+    """Where tokens and receipt go, the tokens' audience, and how often a fresh one is shown."""
 
     bucket: str
     prefix: str
     audience: str
+    renew_s: int
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,6 +135,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     limits: OrderLimits
     release: Release
     output: Output
+    checkpoint: Checkpoint
     evidence: EvidencePlace
     events_topic: str
 
@@ -132,6 +151,11 @@ class HeldKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def dataset_id(files: Iterable[tuple[str, int, str]]) -> Digest:
     """The id of a dataset from its files' (path, size, sha256)."""
     return digest(dumps(sorted([path, size, sha256] for path, size, sha256 in files)))
+
+
+def training_id(order: Order) -> Digest:
+    """What is trained, and how: attempts that agree on this may go on from each other's checkpoints."""
+    return digest(dumps([order.dataset.id, order.image_digest, order.format, order.arguments]))
 
 
 def encode(order: Order) -> bytes:

@@ -18,15 +18,26 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest
 from sealtrain.rules.errors import NotFoundError, RefusedError
 from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, SourceObject
-from sealtrain.rules.order import Dataset, File, HeldKey, Part, dataset_id, encode
+from sealtrain.rules.order import (
+    Dataset,
+    File,
+    HeldKey,
+    Order,
+    Part,
+    Resume,
+    dataset_id,
+    encode,
+    training_id,
+)
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import source_changed
+from sealtrain.rules.uploads import earlier, run_of, source_changed
 from sealtrain.sealing import DataKey, associated_data, count_parts, new_data_key, seal
 
 if TYPE_CHECKING:
@@ -67,6 +78,7 @@ def seal_dataset(
     frozen = state.job(run)
     key = new_data_key()
     order = order_of(settings, frozen, _seal_all(frozen, key, storage, settings))
+    order = _resumed(order, state, storage)
     order_digest = digest(encode(order))
     wrapped = kms.encrypt(order.release.kms_key, key.serialize(), order_digest.encode())
     held = HeldKey(
@@ -78,6 +90,24 @@ def seal_dataset(
     # Another call of this step may have been faster: its order stands, and its key is held too.
     kept = state.keep(names.order(run), order)
     return Result(run=run, order_digest=digest(encode(kept)))
+
+
+def _resumed(order: Order, state: State, storage: Storage) -> Order:
+    """The order with the checkpoint that the attempt before left, or had itself gone on from, if any.
+
+    Only of the same training: other data, image or arguments begin anew.
+    """
+    before = earlier(state.claim(order.run).upload)
+    past = None if before is None else state.find(names.order(run_of(before)), Order)
+    if past is None or training_id(past) != training_id(order):
+        return order
+    place, resume = order.checkpoint, past.checkpoint.resume
+    own = storage.find(place.bucket, names.checkpoint_manifest(past.run))
+    if own is not None:
+        resume = Resume(run=past.run, manifest=names.checkpoint_manifest(past.run), sha256=digest(own))
+    elif resume is not None and storage.find(place.bucket, resume.manifest) is None:
+        resume = None
+    return replace(order, checkpoint=replace(place, resume=resume))
 
 
 def _seal_all(frozen: FrozenJob, key: DataKey, storage: Storage, settings: Settings) -> Dataset:

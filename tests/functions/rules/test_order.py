@@ -47,7 +47,8 @@ def test_an_order_names_its_key_and_its_places() -> None:
     assert order.evidence.audience == "sealtrain-evidence"
     assert set(msgspec.to_builtins(order)) == {
         "version", "run", "project", "project_number", "region", "deployment", "dataset", "source", "image",
-        "image_digest", "format", "arguments", "limits", "release", "output", "evidence", "events_topic",
+        "image_digest", "format", "arguments", "limits", "release", "output", "checkpoint", "evidence",
+        "events_topic",
     }  # fmt: skip
 
 
