@@ -114,7 +114,8 @@ def _checkpoints(run: str, reason: str, storage: Storage, settings: Settings) ->
     completion = records.parse(said, records.Completion, "completion.json")
     if completion.reason != "preempted":
         return known
-    left_own = storage.find(names.models_bucket(settings), names.checkpoint_manifest(run)) is not None
+    own = storage.list(names.models_bucket(settings), names.checkpoint_prefix(run))
+    left_own = any(one.name == names.checkpoint_manifest(run) for one in own)
     return known[1:] if left_own else known[:1]
 
 

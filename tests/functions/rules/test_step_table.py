@@ -29,7 +29,7 @@ def test_a_row_is_complete(row: Function) -> None:
 
 @pytest.mark.parametrize("row", FUNCTIONS, ids=lambda row: row.name)
 def test_nobody_may_change_iam_or_decrypt_or_rewrite_records(row: Function) -> None:
-    """No function sets a policy, unwraps a data key, or deletes state, evidence or a model (a checkpoint goes)."""
+    """No function sets a policy, unwraps a data key, or deletes state, evidence or a model."""
     for grant in row.grants:
         for permission in grant.permissions:
             assert "setIamPolicy" not in permission
