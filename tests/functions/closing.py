@@ -163,6 +163,7 @@ class World(memory.World):
     def __init__(self) -> None:
         super().__init__(SETTINGS)
         self.storage: Storage = Storage()
+        self.storage.created = self.time.isoformat()
         self.kms: Kms = Kms()
         self.compute: Compute = Compute()
         self.executions: Executions = Executions()

@@ -64,6 +64,8 @@ class LateReader:
 class MemoryStorage:
     """Buckets of objects; `writes` counts what was written, `dies_at` ends the process at one."""
 
+    created = "2026-11-22T00:00:00+00:00"
+
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.buckets: dict[str, BucketInfo] = {}
@@ -107,7 +109,7 @@ class MemoryStorage:
         if not found or generation not in {None, found}:
             return None
         crc = base64.b64encode(google_crc32c.Checksum(data).digest()).decode()
-        return ObjectInfo(bucket, name, found, len(data), crc, "2026-11-22T00:00:00+00:00")
+        return ObjectInfo(bucket, name, found, len(data), crc, self.created)
 
     def list(self, bucket: str, prefix: str = "") -> list[Any]:
         keys = sorted(k for k in self.objects if k[0] == bucket and k[1].startswith(prefix))

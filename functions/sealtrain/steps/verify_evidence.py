@@ -4,7 +4,7 @@
   follow once more from token, order, plan and ledger at its recorded time, under what is allowed now:
   whoever could place a record in the bucket has not thereby accepted a machine.
 - A token that is refused, and a machine that ends or stays silent without one, disables the run's key
-  versions: nothing can open the data then.
+  versions: nothing can open the data then. So does a machine that goes on and shows no fresh token any more.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.storage import Storage
 
+FRESH_TOKENS_MISSED = 2
+"""How many intervals of fresh tokens a machine may miss; it tries ten times in each."""
 SILENCE_S = 900
 """How long a machine may run before it has shown a token (a GPU's driver takes minutes)."""
 SKEW = timedelta(minutes=5)
@@ -68,6 +70,7 @@ def verify_evidence(
     reasons = verdict.reasons
     if verdict.verdict == "met":
         reasons = _objections(verdict, case, storage, settings, clock())
+        reasons = reasons or _fallen_silent(case, storage, compute, settings, clock())
         if not reasons:
             return Result(run=run, verdict="met", trust_root=verdict.trust_root)
     for version in kms.list_versions(names.run_key(settings, run)):
@@ -174,6 +177,19 @@ def _objections(
         for field in ("run", "order_digest", "token_digest", "trust_root")
         if getattr(verdict, field) != getattr(again, field)
     )
+
+
+def _fallen_silent(
+    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
+) -> tuple[policy.Finding, ...]:
+    """Why a machine that was accepted has lost its attestation; none while it renews it, or has ended."""
+    prefix = f"{names.evidence_prefix(case.run)}evidence/"
+    listed = storage.list(names.evidence_bucket(settings), prefix)
+    newest = max(one.created for one in listed if one.name.endswith("/token.json"))
+    age_s, every_s = seconds_between(newest, now.isoformat()), case.order.evidence.renew_s
+    if age_s <= FRESH_TOKENS_MISSED * every_s or _ended(compute, case.machine.name, now):
+        return ()
+    return (_finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s"),)
 
 
 def _ended(compute: Compute, name: str, now: datetime) -> str:

@@ -256,3 +256,34 @@ def test_refusal_is_repeated_and_the_key_disabled_again() -> None:
     assert_refused(world, run, "swname")
     world.kms.states.clear()
     assert_refused(world, run, "swname")
+
+
+def accepted(world: World) -> str:
+    """A run whose machine was accepted."""
+    run = world.start()
+    world.attest(run)
+    world.call(verify_evidence, run=run)
+    return run
+
+
+def test_machine_that_shows_no_fresh_token_any_more_is_refused() -> None:
+    """Two intervals without a fresh token close the key of a machine that still runs."""
+    world = World()
+    run = accepted(world)
+    world.time += timedelta(hours=1, minutes=59)
+    assert world.call(verify_evidence, run=run).verdict == "met"
+    world.time += timedelta(minutes=2)
+    with pytest.raises(EvidenceError, match="silence"):
+        world.call(verify_evidence, run=run)
+    assert key_states(world, run) == ["DISABLED"]
+
+
+def test_machine_that_renews_its_attestation_goes_on() -> None:
+    """A fresh token in the numbered place counts from when the storage took it."""
+    world = World()
+    run = accepted(world)
+    world.time += timedelta(hours=3)
+    world.storage.created = world.time.isoformat()
+    world.storage.create(world.evidence, f"runs/{run}/evidence/00002/token.json", b"judged elsewhere")
+    assert world.call(verify_evidence, run=run).verdict == "met"
+    assert key_states(world, run) == ["ENABLED"]
