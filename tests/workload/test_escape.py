@@ -117,19 +117,14 @@ def test_its_own_folders_can_be_written(trainer: Trainer) -> None:
     assert set(trainer(places).values()) == {"allowed"}
 
 
-def test_other_processes_can_be_neither_traced_nor_signalled(trainer: Trainer) -> None:
-    """Its parent, and a stranger of the same user, get no signal from it."""
+@pytest.mark.skipif(confine._landlock_version() < 6, reason="this kernel's Landlock knows no signals")
+def test_other_processes_can_not_be_signalled(trainer: Trainer) -> None:
+    """Its parent, and a stranger of the same user, are out of its reach (signal 0 asks without harm)."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        attempts = {
-            "stop the parent": "os.kill(os.getppid(), signal.SIGSTOP)",
-            "end a stranger": f"os.kill({stranger.pid}, signal.SIGKILL)",
-            "end everybody": "os.kill(-1, 0)",
-        }
+        attempts = {"parent": "os.kill(os.getppid(), 0)", "stranger": f"os.kill({stranger.pid}, 0)"}
         got = trainer(attempts)
-        assert stranger.poll() is None
         stranger.communicate(b"\n")
-    if confine._landlock_version() >= 6:
-        assert got["stop the parent"] == got["end a stranger"] == "EPERM"
+    assert set(got.values()) == {"EPERM"}
 
 
 def test_a_fork_bomb_is_ended(trainer: Trainer, tmp_path: Path) -> None:
@@ -138,7 +133,8 @@ def test_a_fork_bomb_is_ended(trainer: Trainer, tmp_path: Path) -> None:
         trainer({"bomb": "while True: os.fork() or signal.pause()"})
     assert caught.value.reason == "trainer_processes"
     mine = str(tmp_path / "app")
-    assert [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == mine] == []
+    left = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == mine]
+    assert psutil.wait_procs(left, timeout=5)[1] == []
 
 
 def test_memory_of_its_subprocesses_is_limited_as_well(trainer: Trainer) -> None:
