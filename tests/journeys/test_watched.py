@@ -1,4 +1,4 @@
-"""A machine that must show itself again and again: one deployment with a short interval, in a stand-in of its own."""
+"""A machine must show itself again and again: a deployment with a short interval, in its own stand-in."""
 
 from __future__ import annotations
 
