@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest
-from sealtrain.rules.uploads import Upload, run_of
+from sealtrain.rules.uploads import run_of
 
 from tests.journeys.world import World
 
@@ -74,7 +74,7 @@ def test_a_verdict_that_somebody_placed_opens_nothing(world: World, few_lines: b
     }  # fmt: skip
     world.evidence.blob(names.verdict(run)).upload_from_string(json.dumps(verdict))
 
-    _key_stayed_closed(world, upload)
+    world.key_closed(run_of(upload))
 
 
 def test_the_operator_cannot_use_the_release_key(world: World, few_lines: bytes) -> None:
