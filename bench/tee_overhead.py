@@ -2,10 +2,10 @@
 
     python bench/tee_overhead.py [--repeat N]
 
-"With" is the whole life of the workload's process, from its start to its signed receipt: attest, unwrap the
-key, open the sealed parts, confine and train, check and seal the model, sign. The cloud around it is the tests'
-own (real encryption, answers at once), so that no network is measured. "Without" is the trainer alone. Both are
-shown in wall time and in CPU time; the second is the one to trust on a busy machine.
+"With" is the whole life of the workload's process, from its start to its signed receipt: attest, unwrap
+the key, open the sealed parts, confine and train, check and seal the model, sign. The cloud around it is the
+tests' own (real encryption, answers at once), so that no network is measured. "Without" is the trainer
+alone. Both are shown in wall time and in CPU time; the second is the one to trust on a busy machine.
 
 Not measured here: what the processor's memory encryption costs. Nothing on this machine has it, so no share
 of it is claimed; what is printed is the share of our own path.
@@ -54,8 +54,8 @@ def main() -> None:
             )
             share = [100 * (w - p) / w for p, w in zip(plain, whole, strict=True)]
             print(
-                f"{len(data) / 1e6:7.2f}MB  {plain[0]:7.2f}s {plain[1]:7.2f}s  {whole[0]:7.2f}s {whole[1]:7.2f}s"
-                f"  {share[0]:6.1f} % {share[1]:6.1f} %"
+                f"{len(data) / 1e6:7.2f}MB  {plain[0]:7.2f}s {plain[1]:7.2f}s  "
+                f"{whole[0]:7.2f}s {whole[1]:7.2f}s  {share[0]:6.1f} % {share[1]:6.1f} %"
             )
     print("our path alone: the processor's memory encryption is not in these numbers")
 

@@ -70,7 +70,7 @@ def verify_evidence(
     reasons = verdict.reasons
     if verdict.verdict == "met":
         reasons = _objections(verdict, case, storage, settings, clock())
-        reasons = reasons or _fallen_silent(case, storage, compute, settings, clock())
+        reasons = reasons or _lost_since(case, storage, compute, settings, clock())
         if not reasons:
             return Result(run=run, verdict="met", trust_root=verdict.trust_root)
     for version in kms.list_versions(names.run_key(settings, run)):
@@ -179,14 +179,22 @@ def _objections(
     )
 
 
-def _fallen_silent(
+def _lost_since(
     case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
 ) -> tuple[policy.Finding, ...]:
-    """Why a machine that was accepted has lost its attestation; none while it renews it, or has ended."""
-    prefix = f"{names.evidence_prefix(case.run)}evidence/"
-    listed = storage.list(names.evidence_bucket(settings), prefix)
-    newest = max(one.created for one in listed if one.name.endswith("/token.json"))
-    age_s, every_s = seconds_between(newest, now.isoformat()), case.order.evidence.renew_s
+    """Why a machine that was accepted has lost its attestation; none while it renews it, or has ended.
+
+    The newest token is judged at the time at which the storage took it.
+    """
+    bucket, prefix = names.evidence_bucket(settings), f"{names.evidence_prefix(case.run)}evidence/"
+    shown = [one for one in storage.list(bucket, prefix) if one.name.endswith("/token.json")]
+    newest = max(shown, key=lambda one: (one.created, one.name))
+    if newest.name != names.token(case.run):
+        data, at = storage.get(bucket, newest.name), datetime.fromisoformat(newest.created)
+        verdict = _judge(case, data, settings, at)
+        if verdict.verdict != "met":
+            return verdict.reasons
+    age_s, every_s = seconds_between(newest.created, now.isoformat()), case.order.evidence.renew_s
     if age_s <= FRESH_TOKENS_MISSED * every_s or _ended(compute, case.machine.name, now):
         return ()
     return (_finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s"),)
