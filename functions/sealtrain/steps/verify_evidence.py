@@ -188,8 +188,9 @@ def _lost_since(
     """
     bucket, prefix = names.evidence_bucket(settings), f"{names.evidence_prefix(case.run)}evidence/"
     shown = [one for one in storage.list(bucket, prefix) if one.name.endswith("/token.json")]
-    newest = max(shown, key=lambda one: (one.created, one.name))
-    if newest.name != names.token(case.run):
+    first = names.token(case.run)
+    newest = max(shown, key=lambda one: (one.created, one.name != first, one.name))
+    if newest.name != first:
         data, at = storage.get(bucket, newest.name), datetime.fromisoformat(newest.created)
         verdict = _judge(case, data, settings, at)
         if verdict.verdict != "met":
