@@ -4,13 +4,14 @@
 - Without: application default credentials.
 - A path is one of an API: it starts with one slash, has no `.` or `..` segment, no query and no control
   character, so that a name that came from outside cannot lead to another method or host.
-- 429 and 5xx are tried again, a few times and only where repeating is harmless (GET, or the caller says so).
+- 429 is tried again: nothing was done. 5xx only where repeating is harmless (GET, or the caller says so).
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -23,14 +24,14 @@ Json = dict[str, Any]
 
 TIMEOUT_S = 60.0
 _PATH = re.compile(r"/[\w.~%!$&'()*+,;=:@/-]+", re.ASCII)
-_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0)
 
 
 class Api:
     """One session. `service` in the calls is the host's first word: storage, cloudkms, pubsub, …"""
 
-    def __init__(self, settings: Settings) -> None:
-        self.endpoint = settings.endpoint
+    def __init__(self, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
+        self.endpoint, self._pause = settings.endpoint, pause
         self._session, self._sign_in_failed = _session(settings)
 
     def get(self, service: str, path: str, **params: Any) -> Json:
@@ -49,6 +50,17 @@ class Api:
             if error.status == 404:
                 return None
             raise
+
+    def pages(self, service: str, path: str, key: str, **params: Any) -> list[Json]:
+        """Every entry of a listing, all pages read; `key` is where a page holds its entries."""
+        entries: list[Json] = []
+        token = ""
+        while True:
+            page = self.get(service, path, **params, **({"pageToken": token} if token else {}))
+            entries += page.get(key, [])
+            token = page.get("nextPageToken", "")
+            if not token:
+                return entries
 
     def call(
         self,
@@ -88,7 +100,7 @@ class Api:
     ) -> requests.Response:
         """One request, tried again where that is harmless; the raw answer, whatever its status."""
         url = (self.endpoint or f"https://{service}.googleapis.com") + _checked(path)
-        for pause_s in (*_PAUSES_S, None) if again else (None,):
+        for pause_s in (*_PAUSES_S, None):
             try:
                 answer = self._session.request(
                     verb,
@@ -103,12 +115,13 @@ class Api:
             except self._sign_in_failed as error:
                 raise no_credentials(f"{type(error).__name__}: {error}") from error
             except requests.RequestException as error:
-                if pause_s is None:
+                if pause_s is None or not again:
                     raise self._unreachable(service, error) from error
             else:
-                if pause_s is None or (answer.status_code != 429 and answer.status_code < 500):
+                passing = answer.status_code == 429 or (again and answer.status_code >= 500)
+                if pause_s is None or not passing:
                     return answer
-            time.sleep(pause_s)
+            self._pause(pause_s)
         raise AssertionError("the last try returns or raises")
 
     def _unreachable(self, service: str, error: Exception) -> PlaceError:

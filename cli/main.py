@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class Weather(StrEnum):
+    """How the stand-in's cloud behaves."""
+
+    gentle = "gentle"
+    harsh = "harsh"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Run = Annotated[str, typer.Argument(help="Run id: r and 12 hex digits.", metavar="RUN")]
 Wait = Annotated[float, typer.Option(help="Longest wait, in seconds.", min=1)]
@@ -38,12 +47,16 @@ def up(
     trainer: Annotated[
         list[Path] | None, typer.Option(help="Also build, push and approve the trainer in this folder.")
     ] = None,
+    weather: Annotated[
+        Weather, typer.Option(help="harsh: things fail, or take hours that the clock leaps over.")
+    ] = Weather.gentle,
+    seed: Annotated[int, typer.Option(help="What harsh weather is drawn from.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Start the stand-in cloud with everything deployed, until Ctrl-C."""
     from cli.verbs import up as verb
 
-    _run(lambda: verb.up(state, port, trainer or [], as_json), as_json)
+    _run(lambda: verb.up(state, port, trainer or [], as_json, weather.value, seed), as_json)
 
 
 @app.command(epilog="Example: sealtrain demo --out results")
@@ -115,6 +128,45 @@ def fetch(
     _run(lambda: verb.fetch(run, out or Path("out") / run, as_json), as_json)
 
 
+@app.command(epilog="Example: sealtrain seal patients/")
+def seal(
+    data: Annotated[Path, typer.Argument(help="A folder of data files, or one file.", metavar="DIR")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Sealed folder (default: DIR.sealed).")
+    ] = None,
+    key: Annotated[str, typer.Option(help="Your key in Cloud KMS (default: the deployment's for you).")] = "",
+    as_json: Json = False,
+) -> None:
+    """Seal a dataset before upload, so that no service can read it. Cut off, the same command goes on."""
+    from cli.verbs import seal as verb
+
+    _run(lambda: verb.seal(data, out, key, as_json), as_json)
+
+
+@app.command("open", epilog="Example: sealtrain open patients.sealed -o opened")
+def open_(
+    sealed: Annotated[str, typer.Argument(help="A sealed folder, gs://BUCKET/FOLDER/, or a run.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the files.")] = Path("opened"),
+    as_json: Json = False,
+) -> None:
+    """Open a model or a sealed dataset, with a key that you may use."""
+    from cli.verbs import open as verb
+
+    _run(lambda: verb.open_(sealed, out, as_json), as_json)
+
+
+@app.command(epilog="Example: sealtrain rewrap patients.sealed")
+def rewrap(
+    sealed: Annotated[str, typer.Argument(help="A sealed folder, or gs://BUCKET/FOLDER/.")],
+    key: Annotated[str, typer.Option(help="Another key (default: the same, its newest version).")] = "",
+    as_json: Json = False,
+) -> None:
+    """Wrap a data key by the newest version of its key, or by another; no part is touched."""
+    from cli.verbs import rewrap as verb
+
+    _run(lambda: verb.rewrap(sealed, key, as_json), as_json)
+
+
 @app.command(epilog="Example: sealtrain teardown r0123456789ab --reason 'wrong file'")
 def teardown(
     run: Run,
@@ -139,6 +191,49 @@ def verify(
     from cli.verbs import verify as verb
 
     _run(lambda: verb.verify(bundle, trust, as_json), as_json)
+
+
+@app.command()
+def explain(
+    evidence: Annotated[
+        str,
+        typer.Argument(
+            help="A verdict.json, alert, token, token.json, bundle.json or TDX quote; or a run's id.",
+            metavar="EVIDENCE",
+        ),
+    ],
+    trust: Annotated[
+        Path | None, typer.Option(help="Public keys to trust; default: trust.json beside the evidence.")
+    ] = None,
+    keys: Annotated[Path | None, typer.Option(help="The issuer's key set, for a token in OIDC form.")] = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Fetch the issuer's key set from its fixed address.")
+    ] = False,
+    audience: Annotated[str | None, typer.Option(help="Whom a token has to be for.")] = None,
+    nonce: Annotated[str | None, typer.Option(help="The nonce that a token has to hold.")] = None,
+    collateral: Annotated[Path | None, typer.Option(help="Intel's collateral for a TDX quote.")] = None,
+    at: Annotated[str | None, typer.Option(help="Judge at this time (RFC 3339); default: now.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with evidence: got, expected, bad or could not be checked, and what to do."""
+    from cli.verbs import explain as verb
+
+    _run(
+        lambda: verb.explain(evidence, trust, keys, online, audience, nonce, collateral, at, as_json), as_json
+    )
+
+
+@app.command()
+def doctor(
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Who can decrypt with the release keys, and who could come to.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a deployment. Exit code 1 if any check fails."""
+    from cli.verbs import doctor as verb
+
+    _run(lambda: verb.doctor(keys, as_json), as_json)
 
 
 def _run(verb: Callable[[], int], as_json: bool) -> None:

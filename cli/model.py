@@ -7,9 +7,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import tempfile
 from pathlib import Path
 
 from sealtrain import sealing
@@ -18,8 +15,10 @@ from sealtrain.rules.receipt import Receipt
 from sealtrain.rules.settings import Settings
 
 from cli import objects
-from cli.api import Api, Json
-from cli.errors import CloudError, CommandError
+from cli.api import Api
+from cli.errors import CommandError
+from cli.keys import OwnersKey
+from cli.sealed import BucketPlace, open_files
 
 
 def open_model(api: Api, settings: Settings, run: str, receipt: Receipt, target: Path) -> list[str]:
@@ -31,10 +30,7 @@ def open_model(api: Api, settings: Settings, run: str, receipt: Receipt, target:
     manifest = sealing.parse_manifest(data)
     _compare(manifest, receipt)
     key = _unwrap(api, settings, manifest)
-    target.mkdir(parents=True, exist_ok=True)
-    for file in manifest.files:
-        _open_file(api, bucket, manifest.id, file, key, target)
-    return [file.path for file in manifest.files]
+    return open_files(BucketPlace(api, bucket, names.model_prefix(run)), manifest, key, target)
 
 
 def _compare(manifest: sealing.Manifest, receipt: Receipt) -> None:
@@ -61,46 +57,4 @@ def _unwrap(api: Api, settings: Settings, manifest: sealing.Manifest) -> sealing
             expected=names.owner_key(settings),
             remedy="treat it as tampering: look at who wrote to the models bucket",
         )
-    associated = base64.b64encode(manifest.key.associated_data.encode()).decode()
-    body: Json = {"ciphertext": manifest.key.wrapped, "additionalAuthenticatedData": associated}
-    try:
-        answer = api.call("POST", "cloudkms", f"/v1/{manifest.key.kms_key}:decrypt", body=body, again=True)
-    except CloudError as error:
-        if error.status != 403:
-            raise
-        raise CommandError(
-            "you may not open this model",
-            code="not_the_owner",
-            field="key",
-            got=manifest.key.kms_key,
-            expected="cloudkms.cryptoKeyVersions.useToDecrypt, which only the owner has",
-            remedy="ask the owner to fetch it",
-        ) from error
-    return sealing.DataKey.parse(base64.b64decode(answer["plaintext"]))
-
-
-def _open_file(
-    api: Api, bucket: str, dataset: str, file: sealing.SealedFile, key: sealing.DataKey, target: Path
-) -> None:
-    final = target / file.path
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".opening-") as folder:
-        draft, sealed = Path(folder, "plain"), Path(folder, "sealed")
-        sha256 = hashlib.sha256()
-        with draft.open("wb") as plain:
-            for number, part in enumerate(file.parts):
-                objects.download(api, bucket, part.object, sealed)
-                place = sealing.associated_data(dataset, file.path, number, len(file.parts))
-                with sealed.open("rb") as source:
-                    sealing.open_(source, plain, key, place)
-        with draft.open("rb") as plain_again:
-            while chunk := plain_again.read(1 << 20):
-                sha256.update(chunk)
-        if f"sha256:{sha256.hexdigest()}" != file.sha256:
-            raise CommandError(
-                "a model file has other bytes than its receipt says",
-                field=file.path,
-                got=f"sha256:{sha256.hexdigest()}",
-                expected=file.sha256,
-            )
-        draft.replace(final)
+    return sealing.DataKey.parse(OwnersKey(api).unwrap(manifest.key))

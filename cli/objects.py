@@ -77,19 +77,6 @@ def read_json(api: Api, bucket: str, name: str) -> Any:
         raise CommandError("a record cannot be read", field=name, got=error, expected="JSON") from error
 
 
-def download(api: Api, bucket: str, name: str, target: Path) -> str:
-    """Stream an object into a file; its digest `sha256:…`."""
-    sha256 = hashlib.sha256()
-    answer = api.send("GET", "storage", _path(bucket, name), params={"alt": "media"}, again=True, stream=True)
-    with answer, target.open("wb") as file:
-        if answer.status_code != 200:
-            raise refusal("GET", _path(bucket, name), answer)
-        for chunk in answer.iter_content(_CHUNK_BYTES):
-            sha256.update(chunk)
-            file.write(chunk)
-    return f"sha256:{sha256.hexdigest()}"
-
-
 def md5_of(file: Path) -> str:
     """Base64 of the file's MD5, as Cloud Storage writes it; a check on a transfer, no proof of anything."""
     md5 = hashlib.md5(usedforsecurity=False)

@@ -98,6 +98,12 @@ class StandIn:
         )
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None  # noqa: S101 - only called after entering
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What it prints."""
         return self.state / "stand-in.log"

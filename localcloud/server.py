@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,9 +21,12 @@ import waitress.server
 from localcloud.doors import DOORS, Answer, Call, Json, enter
 from localcloud.doors.discovery import Method, methods
 from localcloud.doors.errors import ApiError
+from localcloud.doors.payload import parse_json
+from localcloud.doors.planted import CutError, meet
 from localcloud.doors.schema import check_body, check_parameters
 from localcloud.identity.tokens import KEYBOARD, Caller
 from localcloud.world.cloud import Cloud
+from localcloud.world.lists import lagging
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -69,10 +73,13 @@ class ApiApp:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            answer = self._answer(environ)
+            # The person at the keyboard sends no token; their looking does not hold a leaping clock up.
+            tokened = bool(environ.get("HTTP_AUTHORIZATION"))
+            with self._cloud.clock.working() if tokened else nullcontext():
+                answer = self._answer(environ)
         except ApiError as error:
             answer = Answer(error.code, content=json.dumps(error.body()).encode())
-        except _CutError:
+        except CutError:
             _cut(environ)
             answer = Answer(503)
         except Exception:
@@ -109,6 +116,8 @@ class ApiApp:
         entry = cloud.calls.begin(cloud.clock.timestamp(), method.id, raw, caller.principal)
         try:
             answer = self._enter_as(caller, environ, method, path, raw, query)
+            if isinstance(answer, dict):
+                answer = lagging(cloud, method.id, answer)
         except ApiError as error:
             entry.status = error.code
             raise
@@ -126,9 +135,12 @@ class ApiApp:
     ) -> Answer | Json:
         cloud = self._cloud
         params = check_parameters(method, path, query)
-        body = {} if method.upload else read_body(environ)
+        body: Json = {}
         if method.request and not method.upload:
-            body = check_body(method.api, method.request, body, nulls=method.http == "PATCH")
+            body = read_body(environ)
+            body = check_body(
+                method.api, method.request, body, method=method.id, patch=method.http == "PATCH"
+            )
         call = Call(
             method=method.id,
             params=params,
@@ -142,33 +154,16 @@ class ApiApp:
             upload=method.upload,
             media=method.download or params.get("alt") == "media" or ("alt", "media") in query,
         )
-        fault = cloud.faults.take(method.id, params)
-        if fault is not None and fault.answer != "after_effect":
-            raise _planted(fault.answer)
-        answer = enter(cloud, DOORS[method.id], call)
+        fault = cloud.faults.take(method.id, {**body, **params})
         if fault is not None:
-            raise ApiError(503, "planted: the call took effect, the answer is lost")
-        return answer
-
-
-class _CutError(Exception):
-    """A planted fault: the caller is to lose the connection."""
+            return meet(cloud, fault, DOORS[method.id], call)
+        return enter(cloud, DOORS[method.id], call)
 
 
 def _cut(environ: Environ) -> None:
     """Close the caller's connection; what is answered afterwards goes nowhere."""
     channel = environ["waitress.client_disconnected"].__self__
     channel.socket.shutdown(socket.SHUT_RDWR)
-
-
-def _planted(answer: int | str) -> Exception:
-    if answer == "stockout":
-        return ApiError(503, "planted", status="ZONE_RESOURCE_POOL_EXHAUSTED", reason="stockout")
-    if answer == "quota":
-        return ApiError(403, "planted: Quota exceeded.", status="RESOURCE_EXHAUSTED", reason="quotaExceeded")
-    if answer == "reset":
-        return _CutError()
-    return ApiError(int(answer), "planted")
 
 
 def authenticate(cloud: Cloud, environ: Environ) -> Caller:
@@ -184,13 +179,7 @@ def authenticate(cloud: Cloud, environ: Environ) -> Caller:
 
 def read_body(environ: Environ) -> Any:
     """The JSON body; an empty one is {}."""
-    raw = environ["wsgi.input"].read()
-    if not raw:
-        return {}
-    try:
-        return json.loads(raw)
-    except ValueError as error:
-        raise ApiError(400, f"Invalid JSON payload received. {error}") from error
+    return parse_json(environ["wsgi.input"].read())
 
 
 def respond(answer: Answer | Json, start_response: StartResponse) -> Iterable[bytes]:
@@ -258,4 +247,8 @@ def _listen(app: Wsgi, port: int, threads: int) -> Any:
         connection_limit=1000,
         max_request_body_size=64 << 30,
         channel_request_lookahead=0,
+        # Objects come and go in chunks of megabytes: few large reads, and none by way of a temporary file.
+        recv_bytes=256 * 1024,
+        inbuf_overflow=32 << 20,
+        outbuf_overflow=32 << 20,
     )

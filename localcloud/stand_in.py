@@ -10,14 +10,19 @@ import localcloud.doors
 from localcloud.server import Server
 from localcloud.world.cloud import Cloud
 
-_NOT_DOORS = {"discovery", "schema", "errors"}
+_NOT_DOORS = {"discovery", "errors", "formats", "payload", "required", "schema"}
+
+
+def open_doors() -> None:
+    """Import every module that registers doors."""
+    for module in pkgutil.iter_modules(localcloud.doors.__path__):
+        if module.name not in _NOT_DOORS:
+            importlib.import_module(f"localcloud.doors.{module.name}")
 
 
 def build(state: Path, port: int = 0) -> tuple[Server, Cloud]:
     """A server that is not started yet, and its world, on the folder `state`."""
-    for module in pkgutil.iter_modules(localcloud.doors.__path__):
-        if module.name not in _NOT_DOORS:
-            importlib.import_module(f"localcloud.doors.{module.name}")
+    open_doors()
     front = importlib.import_module("localcloud.doors.front").app
     cloud = Cloud(state)
     return Server(cloud, front(cloud), port), cloud

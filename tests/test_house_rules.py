@@ -19,7 +19,7 @@ LISTENERS = {f.name for f in FUNCTIONS if f.kind == "listener"}
 
 # room -> top-level names it may import besides the standard library and itself
 MAY_IMPORT = {
-    "rules": {"msgspec", "yaml", "cryptography", "jwt", "jinja2", "sealtrain.rules"},
+    "rules": {"msgspec", "yaml", "cryptography", "jwt", "jinja2", "dcap_qvl", "sealtrain.rules"},
     "sealing": {"tink", "google_crc32c", "msgspec", "sealtrain.sealing", "sealtrain.rules"},
     "cloud": {"google", "google_crc32c", "requests", "msgspec", "sealtrain.cloud", "sealtrain.rules"},
     "steps": {"msgspec", "sealtrain.rules", "sealtrain.sealing"},

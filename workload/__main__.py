@@ -85,7 +85,8 @@ def _run(cloud: Cloud, order: Order, order_digest: str, attestation: Attestation
     attestation.show(cloud)
     _log("workload.attested", order)
     released = await_release(cloud, order, order_digest, deadline)
-    key = attestation.unwrap(cloud, order.release.kms_key, released.wrapped_key, order_digest)
+    bound_to = order.dataset.manifest or order_digest
+    key = attestation.unwrap(cloud, order.release.kms_key, released.wrapped_key, bound_to)
     with tempfile.TemporaryDirectory(prefix="sealtrain-") as private:
         data, work = Path(private, "data"), Path(private, "work")
         for folder in (data, work, work / child.CHECKPOINT):

@@ -4,7 +4,8 @@
   anything else, a fresh one at every interval of the order. One for Google's token exchange is kept
   in memory, never written or logged.
 - All carry a nonce over the order's digest and the fresh signing key, so none fits another run.
-- A key is unwrapped only with what it was bound to (for data: the order's digest) as associated data.
+- A key is unwrapped only with what it was bound to as associated data: the order's digest; for a key that the
+  data's owner wrapped before there was an order, the digest of the owner's manifest, which the order names.
 """
 
 import hashlib

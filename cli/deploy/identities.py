@@ -56,12 +56,13 @@ def storage_agent(settings: Settings) -> str:
 def _attested(settings: Settings) -> list[Grant]:
     return [
         Grant(
-            names.key_ring(settings, "release"),
+            on,
             "roles/cloudkms.cryptoKeyDecrypter",
             names.attested_member(settings, digest),
             "only a VM that attested this approved image opens a data key",
         )
         for digest in settings.approved_images
+        for on in (names.key_ring(settings, "release"), key(settings, "datasets"))
     ]
 
 
@@ -120,7 +121,14 @@ def _workflow(settings: Settings, roles: Roles) -> list[Grant]:
 
 def _owner(settings: Settings, roles: Roles, owner: str) -> list[Grant]:
     decrypt = roles.role(["cloudkms.cryptoKeyVersions.useToDecrypt"], "decrypt")
-    return [Grant(key(settings, "models"), decrypt, owner, "opens the owner's own models")]
+    encrypt = roles.role(["cloudkms.cryptoKeyVersions.useToEncrypt"], "encrypt")
+    datasets = key(settings, "datasets")
+    return [
+        Grant(key(settings, "models"), decrypt, owner, "opens the owner's own models"),
+        Grant(key(settings, "models"), encrypt, owner, "wraps a model's key again after a rotation"),
+        Grant(datasets, encrypt, owner, "seals the owner's own datasets before upload"),
+        Grant(datasets, decrypt, owner, "opens the owner's own datasets"),
+    ]
 
 
 def _agents(settings: Settings) -> list[Grant]:

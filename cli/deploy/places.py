@@ -45,8 +45,10 @@ def keys(settings: Settings) -> list[Resource]:
         Resource("key", key(settings, "storage"), cmek),
         Resource("key", key(settings, "evidence"), cmek),
         Resource("key", key(settings, "bundle"), signing),
+        Resource("key", key(settings, "sealing"), cmek),
         Resource("key", key(settings, "models"), owner),
         Resource("key", key(settings, "checkpoints"), cmek),
+        Resource("key", key(settings, "datasets"), owner),
     ]
 
 

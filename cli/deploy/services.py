@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sealtrain.rules import names, policy, step_table
+from sealtrain.rules import names, step_table
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
 
 from cli.deploy.description import Parts, Resource
@@ -96,7 +97,7 @@ def pool(settings: Settings) -> list[Resource]:
     """The pool of attested workloads and its provider, with the policy's condition."""
     rules, name = policy.load(), names.pool(settings)
     provider = {
-        "oidc": {"issuerUri": rules.token.issuer, "allowedAudiences": [names.sts_audience(settings)]},
+        "oidc": {"issuerUri": rules.issuer("google").iss, "allowedAudiences": [names.sts_audience(settings)]},
         "attributeMapping": policy.attribute_mapping(),
         "attributeCondition": policy.to_cel(rules, settings),
     }

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sealtrain.rules import names
-from sealtrain.rules.order import dataset_id
+from sealtrain.rules.dataset import MANIFEST, looks_sealed
+from sealtrain.rules.sealed import dataset_id
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import Upload, run_of
 
@@ -20,13 +21,13 @@ from cli.api import Api
 from cli.errors import EXIT_NO
 from cli.output import emit, note, plain, say, table
 from cli.progress import Phase, Progress
-from cli.upload import plan, send
+from cli.upload import Plan, plan, send
 
 
 def dry_run(data: Path, job: Path | None, as_json: bool) -> int:
     """Check, and say what would be uploaded under which dataset id."""
     planned = plan(data, job)
-    files = [(path, file.stat().st_size, f"sha256:{objects.sha256_of(file)}") for path, file in planned.data]
+    files = _files(planned)
     dataset = dataset_id(files)
     if as_json:
         told = [{"path": path, "size": size, "sha256": sha256} for path, size, sha256 in files]
@@ -38,6 +39,17 @@ def dry_run(data: Path, job: Path | None, as_json: bool) -> int:
     for name, _ in planned.files:
         note(f"would be uploaded to {plain(name)}")
     return 0
+
+
+def _files(planned: Plan) -> list[tuple[str, int, str]]:
+    """Path, size and digest of each plain file; of a dataset that was sealed before, by its manifest."""
+    manifest = dict(planned.data).get(MANIFEST)
+    if manifest is not None and looks_sealed(manifest.read_bytes()):
+        from sealtrain.sealing import parse_owners_manifest  # other submissions do not pay for loading it
+
+        sealed, _ = parse_owners_manifest(manifest.read_bytes())
+        return [(file.path, file.size, file.sha256) for file in sealed.files]
+    return [(path, file.stat().st_size, f"sha256:{objects.sha256_of(file)}") for path, file in planned.data]
 
 
 def submit(data: Path, job: Path | None, attempt: int, wait: bool, within_s: float, as_json: bool) -> int:

@@ -25,7 +25,9 @@ from cli.stand_in import StandIn
 _NOT_EXPORTED = frozenset({"SEALTRAIN_ATTESTATION_ROOT"})
 
 
-def up(state: Path, port: int, trainers: Sequence[Path], as_json: bool) -> int:
+def up(
+    state: Path, port: int, trainers: Sequence[Path], as_json: bool, weather: str = "gentle", seed: int = 0
+) -> int:
     """Start, deploy, say where, and wait; 130 after Ctrl-C or SIGTERM is good order here, so 0."""
     ended = interrupt_on_signals()
     folder = Path.cwd()
@@ -35,6 +37,8 @@ def up(state: Path, port: int, trainers: Sequence[Path], as_json: bool) -> int:
             started = time.monotonic()
             deployed = deploy(stand_in.ready, stand_in.state, trainers)
             note(f"deployed in {time.monotonic() - started:.1f} s: {_told(deployed)}")
+            asked = {"name": weather, "seed": seed}
+            Api(deployed.settings).call("POST", "control", "/_control/weather", body=asked)
             record = running(stand_in, deployed)
             write_record(folder, record)
             try:

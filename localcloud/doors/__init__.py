@@ -12,9 +12,11 @@ Rules
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
+from urllib.parse import unquote
 
 from localcloud.doors.errors import ApiError
 from localcloud.identity.tokens import Caller
@@ -64,6 +66,7 @@ class Door:
     atomic: bool
 
 
+_PROJECT = re.compile(r"/projects/([^/:]+)")
 DOORS: dict[str, Door] = {}
 
 
@@ -94,12 +97,22 @@ def door(
 
 def enter(cloud: Cloud, entry: Door, call: Call) -> Json | Answer:
     """Let a checked call through its door."""
+    check_project(cloud, call)
     if entry.permission is not None:
         require(cloud, call, entry.permission, entry.on(cloud, call))
     if not entry.atomic:
         return entry.handler(cloud, call)
     with cloud.store.transaction():
         return entry.handler(cloud, call)
+
+
+def check_project(cloud: Cloud, call: Call) -> None:
+    """403 for a path in a project that is not there (Compute says 404 itself: its images are everybody's)."""
+    found = _PROJECT.search(call.url.partition("?")[0])
+    if found and not call.method.startswith("compute."):
+        named = unquote(found.group(1))
+        if named not in (cloud.project, cloud.number, "-"):
+            raise ApiError(403, f"Permission denied on resource project {named}.", reason="CONSUMER_INVALID")
 
 
 def require(cloud: Cloud, call: Call, permission: str, resource: str) -> None:

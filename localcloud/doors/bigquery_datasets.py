@@ -14,7 +14,7 @@ from typing import Any
 
 from localcloud.doors import Answer, Call, door
 from localcloud.doors.bigquery_engine import engine, quoted
-from localcloud.doors.errors import ApiError, invalid
+from localcloud.doors.errors import ApiError, condition_not_met, invalid
 from localcloud.doors.kms_use import check_grant
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import inventory_source
@@ -108,6 +108,9 @@ def list_datasets(cloud: Cloud, call: Call) -> Json:
 def patch(cloud: Cloud, call: Call) -> Json:
     """Change some settings; null removes one."""
     dataset = the_dataset(cloud, call.params["datasetId"])
+    wanted = call.headers.get("if-match")
+    if wanted and wanted != dataset["etag"]:
+        raise condition_not_met(f"If-Match {wanted}")
     for field in _KEPT:
         if field in call.body:
             dataset[field] = call.body[field]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from localcloud.doors import Call, Json, door, project
+from localcloud.doors import Call, Json, door, project, require
+from localcloud.doors.compute_access import require_for
 from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_instances import checked
 from localcloud.doors.compute_life import KIND as INSTANCE
@@ -16,11 +17,9 @@ from localcloud.doors.compute_life import add, leave, new_instance
 from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, begin_for, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.doors.iam_accounts import act_as
-from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 KIND = "compute.instanceGroupManager"
 REQUEST = "compute.resizeRequest"
@@ -38,8 +37,9 @@ def insert(cloud: Cloud, call: Call) -> Json:
     if template == "projects/":
         template = f"projects/{cloud.project}/{call.body.get('instanceTemplate', '')}"
     properties = found(cloud, TEMPLATE, template)["properties"]
-    for account in properties.get("serviceAccounts", []):
-        act_as(cloud, call, account["email"])
+    for permission in ("compute.instances.create", "compute.instanceTemplates.useReadOnly"):
+        require(cloud, call, permission, f"projects/{cloud.project}")
+    require_for(cloud, call, properties)
     size = call.body.get("targetSize")
     if size is None or size < 0:
         raise invalid(f"Invalid value for field 'resource.targetSize': '{size}'.")
@@ -60,7 +60,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
     for _ in range(size):
         add_member(cloud, name, body, f"{body['baseInstanceName']}-{secrets.token_hex(2)}", {})
     operation = begin(cloud, call, "insert", name, body["id"])
-    cloud.beat.later(SECONDS["group"], "template.done", {"operation": name_of(operation)})
+    cloud.beat.later(cloud.weather.seconds("group"), "template.done", {"operation": name_of(operation)})
     return operation
 
 
@@ -136,6 +136,7 @@ def managed(cloud: Cloud, call: Call) -> Json:
 @door("compute.instanceGroupManagers.delete", "compute.instanceGroupManagers.delete", project)
 def delete(cloud: Cloud, call: Call) -> Json:
     """Remove the group, its resize requests and its instances; done when they are gone."""
+    require(cloud, call, "compute.instanceGroups.delete", f"projects/{cloud.project}")
     if again := repeated(cloud, call):
         return again
     name = name_in(cloud, call)
@@ -148,7 +149,7 @@ def delete(cloud: Cloud, call: Call) -> Json:
     cloud.store.put(KIND, name, {**body, "_deleting": True})
     operation = begin(cloud, call, "delete", name, body["id"])
     payload = {"name": name, "id": body["id"], "operation": name_of(operation)}
-    cloud.beat.later(SECONDS["group"], "group.delete", payload)
+    cloud.beat.later(cloud.weather.seconds("group"), "group.delete", payload)
     return operation
 
 
@@ -157,7 +158,7 @@ def remove(cloud: Cloud, payload: Json) -> None:
     """Gone once its instances are."""
     with cloud.store.transaction():
         if members(cloud, payload["name"]):
-            cloud.beat.later(SECONDS["group"], "group.delete", payload)
+            cloud.beat.later(cloud.weather.seconds("group"), "group.delete", payload)
             return
         body = cloud.store.get(KIND, payload["name"])
         if body is not None and body["id"] == payload["id"]:
@@ -187,11 +188,4 @@ def _state(cloud: Cloud, name: str, body: Json) -> Json:
     return shown({**body, "targetSize": size, "currentActions": actions, "status": {"isStable": stable}})
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": body["creationTimestamp"]}
-        for name, body in cloud.store.documents(KIND)
-    ]
-
-
-inventory_source(KIND, _listed)
+plain_source(KIND, "creationTimestamp")

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.doors import Call, Json, door, project
+from localcloud.doors import Call, Json, door, project, require
+from localcloud.doors.compute_access import check_disk_keys, require_for
 from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_life import KIND, add, leave, new_instance, preempt
-from localcloud.doors.compute_names import found, last, link, missing, new_name, scope, shown, taken
+from localcloud.doors.compute_names import (
+    found,
+    last,
+    link,
+    missing,
+    moment_of,
+    new_name,
+    scope,
+    shown,
+    taken,
+)
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.compute_reservations import claim
 from localcloud.doors.errors import failed_precondition, invalid
-from localcloud.doors.iam_accounts import act_as
 from localcloud.machine.boot import folder_of
 from localcloud.machine.catalog import SHAPES, find_image
 from localcloud.machine.rules import RuleError, check_instance
@@ -28,8 +38,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
         return again
     name = new_name(cloud, call, "instances")
     body = checked(cloud, scope(cloud, call), _with_template(cloud, call))
-    for account in body.get("serviceAccounts", []):
-        act_as(cloud, call, account["email"])
+    require_for(cloud, call, body)
     if cloud.store.get(KIND, name) is not None:
         raise taken(name)
     instance = new_instance(cloud, name, body)
@@ -57,8 +66,14 @@ def checked(cloud: Cloud, place: str, body: Json) -> Json:
     if not body.get("networkInterfaces"):
         raise invalid("Invalid value for field 'resource.networkInterfaces': at least one is required.")
     _check_metadata(body)
+    check_disk_keys(cloud, last(place), body)
+    end = (body.get("scheduling") or {}).get("terminationTime")
+    if end and moment_of("scheduling.terminationTime", end) <= cloud.clock.now():
+        raise invalid(
+            f"Invalid value for field 'resource.scheduling.terminationTime': '{end}' is in the past."
+        )
     try:
-        check_instance(body, shape, last(place), image)
+        check_instance(body, shape, last(place), image, size)
     except RuleError as error:
         raise invalid(str(error)) from error
     cpu = {"cpuPlatform": body.get("minCpuPlatform") or shape.cpu}
@@ -79,6 +94,7 @@ def _with_template(cloud: Cloud, call: Call) -> Json:
     reference = call.params.get("sourceInstanceTemplate")
     if not reference:
         return call.body
+    require(cloud, call, "compute.instanceTemplates.useReadOnly", f"projects/{cloud.project}")
     name = "projects/" + reference.partition("projects/")[2]
     template = found(cloud, "compute.instanceTemplate", name)
     merged: dict[str, Any] = {**template["properties"], **call.body}

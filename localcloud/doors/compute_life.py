@@ -3,6 +3,7 @@
 - RUNNING means that its machine's process lives; when that ends by itself the instance is TERMINATED.
 - `maxRunDuration` counts from RUNNING; at its end `instanceTerminationAction` happens, whoever lives.
 - A fault planted on "compute.instances.boot" is a stock-out: the operation fails and there is no instance.
+  The weather plants such faults, too, and takes Spot instances away.
 - Tasks carry the instance's id, so that they never touch a later one of the same name.
 """
 
@@ -16,9 +17,10 @@ from localcloud.doors import Json
 from localcloud.doors.compute_names import last, link
 from localcloud.doors.compute_operations import begin_for, finish, name_of
 from localcloud.doors.errors import ApiError
+from localcloud.doors.planted import BOOT
 from localcloud.machine import processes
 from localcloud.machine.boot import PREFIX, folder_of, start_machine
-from localcloud.machine.latency import GRACE_S, SECONDS
+from localcloud.machine.latency import GRACE_S
 from localcloud.machine.rules import model, run_seconds
 from localcloud.machine.told import run_folder
 from localcloud.world.beat import task
@@ -32,7 +34,7 @@ def add(cloud: Cloud, name: str, body: Json, operation: str) -> None:
     """Remember a new instance and plan its boot. The name must be free."""
     cloud.store.put(KIND, name, body)
     payload = {"name": name, "id": body["id"], "operation": operation}
-    cloud.beat.later(SECONDS["boot"], "instance.boot", payload)
+    cloud.beat.later(cloud.weather.seconds("boot"), "instance.boot", payload)
 
 
 @task("instance.boot")
@@ -40,7 +42,7 @@ def boot(cloud: Cloud, payload: Json) -> None:
     """Start the machine, once, and begin to count its time."""
     body = _instance(cloud, payload)
     if body is not None and body["status"] == "PROVISIONING":
-        if cloud.faults.take("compute.instances.boot", {"name": payload["name"]}):
+        if cloud.faults.take(BOOT, {"name": payload["name"]}) or _no_room(cloud, body):
             _stockout(cloud, payload)
             return
         start_machine(cloud, payload["name"], body)
@@ -54,7 +56,15 @@ def boot(cloud: Cloud, payload: Json) -> None:
                 body["scheduling"]["terminationTime"] = cloud.clock.timestamp(end)
                 cloud.beat.later(end - now, "instance.expire", payload)
             cloud.store.put(KIND, payload["name"], body)
+            if model(body) == "SPOT" and cloud.weather.happens("preempted"):
+                cloud.beat.later(cloud.weather.seconds("preemption"), "instance.preempt", payload)
         finish(cloud, payload["operation"])
+
+
+def _no_room(cloud: Cloud, body: Json) -> bool:
+    """By the weather; capacity that was granted or reserved is there."""
+    granted = body["scheduling"]["provisioningModel"] == "FLEX_START" or body.get("_reservation")
+    return not granted and cloud.weather.happens("stockout")
 
 
 def _stockout(cloud: Cloud, payload: Json) -> None:
@@ -78,7 +88,7 @@ def _end(now: float, body: Json) -> float | None:
     return datetime.fromisoformat(at).timestamp() if at else None
 
 
-@task("instance.expire")
+@task("instance.expire", awaited=False)
 def expire(cloud: Cloud, payload: Json) -> None:
     """The server's own brake: the instance is at the end of its time."""
     with cloud.store.transaction():
@@ -90,11 +100,24 @@ def expire(cloud: Cloud, payload: Json) -> None:
         leave(cloud, payload["name"], body, action, name_of(operation))
 
 
+@task("instance.preempt", awaited=False)
+def preempt_spot(cloud: Cloud, payload: Json) -> None:
+    """The weather takes a Spot instance away; its machine gets the notice that any stop gives."""
+    with cloud.store.transaction():
+        body = _instance(cloud, payload)
+        if body is None or body["status"] != "RUNNING":
+            return
+        action = body["scheduling"].get("instanceTerminationAction", "STOP").lower()
+        preempted = "compute.instances.preempted"
+        operation = begin_for(cloud, "system", preempted, payload["name"], body["id"])
+        leave(cloud, payload["name"], body, action, name_of(operation))
+
+
 def leave(cloud: Cloud, name: str, body: Json, verb: str, operation: str) -> None:
     """Begin to stop or delete (`verb`) an instance."""
     cloud.store.put(KIND, name, {**body, "status": "STOPPING"})
     payload = {"name": name, "id": body["id"], "operation": operation}
-    cloud.beat.later(SECONDS[verb], f"instance.{verb}", payload)
+    cloud.beat.later(cloud.weather.seconds(verb), f"instance.{verb}", payload)
 
 
 def preempt(cloud: Cloud, name: str, body: Json, operation: str) -> bool:
@@ -191,7 +214,7 @@ def watch(cloud: Cloud) -> None:
 def _watch(cloud: Cloud, stop: threading.Event) -> None:
     while not stop.wait(_WATCH_EVERY_S):
         for name, record in cloud.store.documents(processes.KIND, PREFIX):
-            if processes.running(cloud, name) is None:
+            if not processes.alive(cloud, name, record):
                 _note_end(cloud, name, record["instance"])
 
 

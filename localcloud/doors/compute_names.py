@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from localcloud.doors import Call, Json
 from localcloud.doors.errors import ApiError, invalid
+from localcloud.doors.formats import scalar
 from localcloud.machine.catalog import ZONES
 from localcloud.world.cloud import Cloud
 
@@ -28,12 +30,25 @@ def scope(cloud: Cloud, call: Call) -> str:
 def new_name(cloud: Cloud, call: Call, collection: str) -> str:
     """The full name that the body asks for; its form is checked (RFC 1035)."""
     short = call.body.get("name", "")
+    check_name(short)
+    return f"{scope(cloud, call)}/{collection}/{short}"
+
+
+def check_name(short: str) -> None:
+    """Raise 400 for a name that no resource can have (RFC 1035)."""
     if not _NAME.fullmatch(short):
         raise invalid(
             f"Invalid value for field 'resource.name': '{short}'. Must be a match of regex "
             "'(?:[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?)'"
         )
-    return f"{scope(cloud, call)}/{collection}/{short}"
+
+
+def moment_of(field: str, text: str) -> float:
+    """Epoch seconds of a time in a body (the documents give compute's times no format)."""
+    try:
+        return float(datetime.fromisoformat(scalar("string", "google-datetime", text)).timestamp())
+    except ValueError as error:
+        raise invalid(f"Invalid value for field 'resource.{field}': '{text}'. Expected RFC 3339.") from error
 
 
 def link(name: str) -> str:

@@ -6,16 +6,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from localcloud.doors import Call, Json, door, project
 from localcloud.doors.compute_filter import by_zone, listed
-from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
+from localcloud.doors.compute_names import found, last, link, moment_of, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.catalog import SHAPES
-from localcloud.machine.latency import SECONDS
-from localcloud.machine.rules import reserves
+from localcloud.machine.rules import RuleError, check_offered, reserves
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import inventory_source
@@ -42,6 +39,10 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise invalid(
             f"specificReservation.instanceProperties.machineType: '{got}' is not offered in {zone}."
         )
+    try:
+        check_offered(shape, "RESERVATION_BOUND")
+    except RuleError as error:
+        raise invalid(f"specificReservation.instanceProperties.machineType: {error}") from error
     at = _end(cloud, call.body)
     body = {
         **call.body,
@@ -61,7 +62,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise taken(name)
     operation = begin(cloud, call, "insert", name, body["id"])
     payload = {"name": name, "operation": name_of(operation)}
-    cloud.beat.later(SECONDS["reservation"], "reservation.ready", payload)
+    cloud.beat.later(cloud.weather.seconds("reservation"), "reservation.ready", payload)
     return operation
 
 
@@ -70,8 +71,13 @@ def _end(cloud: Cloud, body: Json) -> float | None:
     if after and at:
         raise invalid("deleteAfterDuration and deleteAtTime exclude each other.")
     if after:
-        return cloud.clock.now() + int(after["seconds"])
-    return datetime.fromisoformat(at).timestamp() if at else None
+        return cloud.clock.now() + int(after.get("seconds", 0))
+    if not at:
+        return None
+    moment = moment_of("deleteAtTime", at)
+    if moment <= cloud.clock.now():
+        raise invalid(f"Invalid value for field 'resource.deleteAtTime': '{at}' is in the past.")
+    return moment
 
 
 @task("reservation.ready")
@@ -84,7 +90,7 @@ def ready(cloud: Cloud, payload: Json) -> None:
         finish(cloud, payload["operation"])
 
 
-@task("reservation.expire")
+@task("reservation.expire", awaited=False)
 def expire(cloud: Cloud, payload: Json) -> None:
     """Its time has come."""
     body = cloud.store.get(KIND, payload["name"])
@@ -125,7 +131,7 @@ def delete(cloud: Cloud, call: Call) -> Json:
     cloud.store.put(KIND, name, {**body, "status": "DELETING"})
     operation = begin(cloud, call, "delete", name, body["id"])
     payload = {"name": name, "id": body["id"], "operation": name_of(operation)}
-    cloud.beat.later(SECONDS["delete"], "reservation.delete", payload)
+    cloud.beat.later(cloud.weather.seconds("delete"), "reservation.delete", payload)
     return operation
 
 

@@ -14,16 +14,17 @@ from localcloud.doors import Call, Json, door, project
 from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_groups import REQUEST as KIND
 from localcloud.doors.compute_groups import TEMPLATE, add_member, name_in, usable
-from localcloud.doors.compute_names import found, link, shown, taken
+from localcloud.doors.compute_names import check_name, found, link, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.machine.latency import SECONDS
+from localcloud.doors.planted import GRANT
 from localcloud.machine.rules import FLEX_MAX_S, FLEX_MIN_S, model
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 _API = "compute.instanceGroupManagerResizeRequests."
+_MOST = 1000  # instances in one request
 _WAITING = ("CREATING", "ACCEPTED")
 
 
@@ -39,6 +40,12 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise invalid("Invalid value for field 'resource.name': it is required.")
     if bool(wanted.get("resizeBy")) == bool(wanted.get("instances")):
         raise invalid("Exactly one of resizeBy and instances is required.")
+    for short in [wanted["name"], *(item.get("name", "") for item in wanted.get("instances", []))]:
+        check_name(short)
+    if not 1 <= wanted.get("resizeBy", 1) <= _MOST:
+        raise invalid(
+            f"Invalid value for field 'resource.resizeBy': '{wanted['resizeBy']}', expected 1 to {_MOST}."
+        )
     _check(body, found(cloud, TEMPLATE, body["_template"])["properties"], wanted)
     stored = {
         **wanted,
@@ -55,7 +62,8 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise taken(name)
     operation = begin(cloud, call, "insert", name, stored["id"])
     finish(cloud, name_of(operation))
-    cloud.beat.later(SECONDS["capacity"], "resize.grant", {"name": name, "id": stored["id"], "group": group})
+    payload = {"name": name, "id": stored["id"], "group": group}
+    cloud.beat.later(cloud.weather.seconds("capacity"), "resize.grant", payload)
     return operation
 
 
@@ -67,8 +75,8 @@ def _check(group: Json, properties: Json, wanted: Json) -> None:
             "instanceLifecyclePolicy.defaultActionOnFailure must be DO_NOTHING, without autoHealingPolicies."
         )
     scheduling = properties.get("scheduling") or {}
-    duration = wanted.get("requestedRunDuration") or scheduling.get("maxRunDuration")
-    seconds = int(duration["seconds"]) if duration else None
+    duration = wanted.get("requestedRunDuration") or scheduling.get("maxRunDuration") or {}
+    seconds = int(duration["seconds"]) if "seconds" in duration else None
     if seconds is None or not FLEX_MIN_S <= seconds <= FLEX_MAX_S:
         raise invalid(f"requestedRunDuration: expected {FLEX_MIN_S} to {FLEX_MAX_S} seconds, got {seconds}.")
     if model(properties) not in ("FLEX_START", "STANDARD"):
@@ -87,7 +95,7 @@ def grant(cloud: Cloud, payload: Json) -> None:
         body = cloud.store.get(KIND, payload["name"])
         if body is None or body["id"] != payload["id"] or body["state"] != "ACCEPTED":
             return
-        if cloud.faults.take("compute.resizeRequests.grant", {"name": payload["name"]}):
+        if cloud.faults.take(GRANT, {"name": payload["name"]}) or cloud.weather.happens("stockout"):
             _wait_on(cloud, payload, body)
             return
     try:
@@ -103,7 +111,7 @@ def grant(cloud: Cloud, payload: Json) -> None:
 def _wait_on(cloud: Cloud, payload: Json, body: Json) -> None:
     why = {"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "The zone does not have enough resources."}
     cloud.store.put(KIND, payload["name"], {**body, "status": {"lastAttempt": {"error": {"errors": [why]}}}})
-    cloud.beat.later(SECONDS["capacity"], "resize.grant", payload)
+    cloud.beat.later(cloud.weather.seconds("no_capacity"), "resize.grant", payload)
 
 
 def _start(cloud: Cloud, group: str, body: Json) -> None:
@@ -166,11 +174,4 @@ def _name(cloud: Cloud, call: Call) -> str:
     return f"{name_in(cloud, call)}/resizeRequests/{call.params['resizeRequest']}"
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": body["creationTimestamp"]}
-        for name, body in cloud.store.documents(KIND)
-    ]
-
-
-inventory_source(KIND, _listed)
+plain_source(KIND, "creationTimestamp")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from localcloud.doors import Call, Json, door, project
+from localcloud.doors.compute_access import act_as_its_account
 from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_names import found, link, new_name, scope, shown, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.doors.iam_accounts import act_as
-from localcloud.machine.latency import SECONDS
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 KIND = "compute.instanceTemplate"
 
@@ -26,8 +25,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
     for field in ("machineType", "disks", "networkInterfaces"):
         if not properties.get(field):
             raise invalid(f"Invalid value for field 'resource.properties.{field}': it is required.")
-    for account in properties.get("serviceAccounts", []):
-        act_as(cloud, call, account["email"])
+    act_as_its_account(cloud, call, properties)
     body = {
         **call.body,
         "kind": "compute#instanceTemplate",
@@ -80,7 +78,7 @@ def done(cloud: Cloud, payload: Json) -> None:
 
 def _later(cloud: Cloud, call: Call, verb: str, name: str, body: Json) -> Json:
     operation = begin(cloud, call, verb, name, body["id"])
-    cloud.beat.later(SECONDS["template"], "template.done", {"operation": name_of(operation)})
+    cloud.beat.later(cloud.weather.seconds("template"), "template.done", {"operation": name_of(operation)})
     return operation
 
 
@@ -88,11 +86,4 @@ def _name(cloud: Cloud, call: Call) -> str:
     return f"{scope(cloud, call)}/instanceTemplates/{call.params['instanceTemplate']}"
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": body["creationTimestamp"]}
-        for name, body in cloud.store.documents(KIND)
-    ]
-
-
-inventory_source(KIND, _listed)
+plain_source(KIND, "creationTimestamp")

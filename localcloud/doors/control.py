@@ -1,8 +1,9 @@
 """The control door (`/_control/…`): what a test or the person at the keyboard may ask of the stand-in itself.
 
-GET console (a page for a browser), inventory, calls, clock, faults, health, attestation-root (PEM);
-POST reset; POST clock {"advance": seconds} | {"freeze": true} | {"thaw": true};
-POST faults {"api", "answer", "times", "match"}; DELETE faults.
+GET console (a page for a browser), inventory, calls, clock, weather, faults, health, attestation-root (PEM);
+POST reset; POST clock {"advance": seconds} | {"freeze": true} | {"thaw": true} | {"leap": true or false};
+POST weather {"name": "gentle" | "harsh", "seed": number, "exactly": {kind: seconds}};
+POST faults {"api", "answer", "times", "match"}, answering how often each was consumed; DELETE faults.
 A caller with a token (a function, a machine) is refused: no workload may move the clock. So is a script of
 a web page: a browser tells its origin.
 """
@@ -10,12 +11,13 @@ a web page: a browser tells its origin.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from localcloud.doors import Answer, Json
+from localcloud.doors import DOORS, Answer, Json
 from localcloud.doors.attestation_keys import attestation_keys
 from localcloud.doors.console import console
 from localcloud.doors.errors import ApiError, invalid
+from localcloud.doors.planted import BOOT, GRANT
 from localcloud.doors.reset import reset as reset_world
 from localcloud.server import read_body, special
 from localcloud.world.cloud import Cloud
@@ -25,6 +27,12 @@ from localcloud.world.inventory import inventory
 if TYPE_CHECKING:
     from localcloud.server import Environ
 
+# What has no door of its own, and the answers it can meet.
+_ONLY: dict[str, Callable[[Any], bool]] = {
+    BOOT: lambda answer: answer == "stockout",
+    GRANT: lambda answer: answer == "stockout",
+    "sts.token": lambda answer: isinstance(answer, int),
+}
 Action = TypeVar("Action", bound=Callable[[Cloud, Json], Json | Answer])
 _ACTIONS: dict[tuple[str, str], Callable[[Cloud, Json], Json | Answer]] = {}
 
@@ -89,25 +97,55 @@ def reset(cloud: Cloud, _: Json) -> Json:
 @_action("GET", "clock")
 def clock(cloud: Cloud, _: Json) -> Json:
     """What time it is here."""
-    return {"now": cloud.clock.now(), "time": cloud.clock.timestamp(), "frozen": cloud.clock.frozen}
+    return {
+        "now": cloud.clock.now(),
+        "time": cloud.clock.timestamp(),
+        "frozen": cloud.clock.frozen,
+        "leaps": cloud.clock.leaps,
+    }
 
 
 @_action("POST", "clock")
 def move_clock(cloud: Cloud, body: Json) -> Json:
-    """Advance, freeze or thaw."""
+    """Advance, freeze, thaw, or let it leap over time that nothing real fills."""
     seconds = body.get("advance", 0)
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or seconds < 0:
+    if not _is_time(seconds):
         raise invalid(f"advance: got {seconds!r}, expected seconds, 0 or more")
-    unknown = set(body) - {"advance", "freeze", "thaw"}
+    unknown = set(body) - {"advance", "freeze", "thaw", "leap"}
     if unknown or not body:
-        raise invalid(f"body: got {sorted(body)}, expected advance, freeze or thaw")
+        raise invalid(f"body: got {sorted(body)}, expected advance, freeze, thaw or leap")
     if body.get("freeze"):
         cloud.clock.freeze()
     cloud.clock.advance(seconds)
     if body.get("thaw"):
         cloud.clock.thaw()
+    if "leap" in body:
+        cloud.clock.leap(bool(body["leap"]))
     return clock(cloud, {})
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+@_action("GET", "weather")
+def weather(cloud: Cloud, _: Json) -> Json:
+    """How long things take and how often they go wrong, and what it is drawn from."""
+    return {"name": cloud.weather.name, "seed": cloud.weather.seed, "exactly": cloud.weather.exactly}
+
+
+@_action("POST", "weather")
+def change_weather(cloud: Cloud, body: Json) -> Json:
+    """Another weather from now on; in all but the plain gentle one the clock leaps."""
+    name, seed, exactly = body.get("name"), body.get("seed", 0), body.get("exactly", {})
+    good = isinstance(name, str) and type(seed) is int and isinstance(exactly, dict)
+    if not good or set(body) - {"name", "seed", "exactly"} or not all(map(_is_time, exactly.values())):
+        raise invalid(f"body: got {body}, expected name (text), seed (whole), exactly (seconds by kind)")
+    try:
+        cloud.weather.change(str(name), seed, exactly)
+    except ValueError as error:
+        raise invalid(str(error)) from error
+    return weather(cloud, {})
 
 
 @_action("GET", "faults")
@@ -119,6 +157,13 @@ def faults(cloud: Cloud, _: Json) -> Json:
 @_action("POST", "faults")
 def plant(cloud: Cloud, body: Json) -> Json:
     """Plant one fault."""
+    api, answer = str(body.get("api")), body.get("answer")
+    if api not in {*DOORS, *_ONLY}:
+        raise invalid(
+            f"api: got {api!r}, expected the id of a method that is served, or one of {sorted(_ONLY)}"
+        )
+    if api in _ONLY and not _ONLY[api](answer):
+        raise invalid(f"answer: {api} cannot meet {answer!r}")
     try:
         cloud.faults.plant(Fault(**body))
     except (TypeError, ValueError) as error:

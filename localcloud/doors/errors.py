@@ -36,7 +36,8 @@ class ApiError(Exception):
 
     def body(self) -> dict[str, Any]:
         """The JSON that goes with it."""
-        detail = {"message": self.message, "domain": "global", "reason": self.reason}
+        domain = "usageLimits" if self.reason in ("rateLimitExceeded", "quotaExceeded") else "global"
+        detail = {"message": self.message, "domain": domain, "reason": self.reason}
         return {
             "error": {
                 "code": self.code,

@@ -14,6 +14,7 @@ from localcloud.doors import Answer, Call, Json, door, require
 from localcloud.doors.errors import ApiError, failed_precondition, invalid, not_found
 from localcloud.doors.executions_run import CALLBACK, EXECUTION, STEP, begin, cancel_running
 from localcloud.doors.paging import page
+from localcloud.doors.payload import parse_json
 from localcloud.doors.workflows import get_workflow
 from localcloud.server import Environ, authenticate, special
 from localcloud.world.cloud import Cloud
@@ -30,9 +31,9 @@ def create(cloud: Cloud, call: Call) -> Json:
     if len(argument.encode()) > ARGUMENT_LIMIT_BYTES:
         raise invalid(f"argument: got {len(argument.encode())} bytes, at most {ARGUMENT_LIMIT_BYTES}")
     try:
-        json.loads(argument)
-    except ValueError as error:
-        raise invalid(f"argument: not JSON: {error}") from error
+        parse_json(argument)
+    except ApiError as error:
+        raise invalid(f"argument: not JSON: {error.message}") from error
     now = cloud.clock.timestamp()
     execution = {
         "name": f"{workflow['name']}/executions/{uuid.uuid4()}",
@@ -140,10 +141,7 @@ def _payload(cloud: Cloud, environ: Environ, verb: str) -> dict[str, Any]:
     raw = environ["wsgi.input"].read()
     body: Any = raw.decode("utf-8", "replace") if raw else None
     if raw and "json" in str(environ.get("CONTENT_TYPE", "")):
-        try:
-            body = json.loads(raw)
-        except ValueError as error:
-            raise invalid(f"body: not JSON: {error}") from error
+        body = parse_json(raw)
     request = {"body": body, "method": verb, "url": environ["REQUEST_URI"], "query": {}, "headers": {}}
     return {"http_request": request, "received_time": cloud.clock.timestamp(), "type": "HTTP"}
 

@@ -83,15 +83,16 @@ class WorkflowHost:
         self.check_cancelled()
         headers = {**request.headers, **self._authorization(request)}
         try:
-            answer = self._session.request(
-                request.method,
-                resolve(self._cloud, request.url),
-                headers=headers,
-                params=request.query,
-                data=request.body,
-                timeout=(_CONNECT_TIMEOUT_S, request.timeout),
-                allow_redirects=False,
-            )
+            with self._cloud.clock.working():
+                answer = self._session.request(
+                    request.method,
+                    resolve(self._cloud, request.url),
+                    headers=headers,
+                    params=request.query,
+                    data=request.body,
+                    timeout=(_CONNECT_TIMEOUT_S, request.timeout),
+                    allow_redirects=False,
+                )
         except requests.exceptions.ConnectTimeout as error:
             raise ConnectionRefused(str(error)) from error
         except requests.exceptions.Timeout as error:
@@ -122,18 +123,19 @@ class WorkflowHost:
     def await_callback(self, callback: Json, timeout: float) -> Json | None:
         name = str(callback["url"]).partition("/v1/")[2]
         clock, deadline = self._cloud.clock, self._cloud.clock.now() + timeout
-        while True:
-            self.check_cancelled()
-            body = self._cloud.store.get(_CALLBACK, name)
-            if body is not None and len(body["payloads"]) > body["read"]:
-                self._per_thread.taken = name
-                payload: Json = body["payloads"][body["read"]]
-                return payload
-            left = deadline - clock.now()
-            if left <= 0:
-                return None
-            with clock.changed:
-                clock.changed.wait(min(left, 0.25))
+        with clock.awaiting(deadline):
+            while True:
+                self.check_cancelled()
+                body = self._cloud.store.get(_CALLBACK, name)
+                if body is not None and len(body["payloads"]) > body["read"]:
+                    self._per_thread.taken = name
+                    payload: Json = body["payloads"][body["read"]]
+                    return payload
+                left = deadline - clock.now()
+                if left <= 0:
+                    return None
+                with clock.changed:
+                    clock.changed.wait(min(left, 0.25))
 
     def settle(self) -> None:
         """Count the payload that this thread took as read (part of the journal's transaction)."""

@@ -64,7 +64,8 @@ def _answer(cloud: Cloud, environ: Environ) -> Answer:
             environ["wsgi.input"].read(),
             _forwarded(environ, authorization),
         )
-        found = _call(cloud, function, request)
+        with cloud.clock.working():
+            found = _call(cloud, function, request)
     noted.status = found.status
     return found
 

@@ -16,7 +16,7 @@ from localcloud.doors.iam_accounts import act_as
 from localcloud.doors.paging import page
 from localcloud.world.cloud import Cloud
 from localcloud.world.events import FINALIZED
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 KIND = "cloudfunctions.function"
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -187,11 +187,4 @@ def _camel(word: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": f.get("labels", {}), "bills": False, "created": f["createTime"]}
-        for name, f in cloud.store.documents(KIND)
-    ]
-
-
-inventory_source(KIND, _listed)
+plain_source(KIND)

@@ -39,7 +39,8 @@ def plant(cloud: Cloud, event_type: str, resource: Json) -> None:
                 "attempt": 1,
                 "until": cloud.clock.now() + WINDOW_S,
             }
-            cloud.beat.later(0, _TASK, payload)
+            for _ in range(2 if cloud.weather.happens("twice") else 1):
+                cloud.beat.later(cloud.weather.seconds("event"), _TASK, payload)
 
 
 def event(cloud: Cloud, event_type: str, resource: Json) -> dict[str, str]:

@@ -91,7 +91,7 @@ class Instances:
     def end_all(self) -> None:
         """End every process of ours, and those that an earlier stand-in left."""
         processes.end_all(self._cloud, _PREFIX, _GRACE_S)
-        # Each takes up to half a second to close its metadata server: all at once.
+        # Each may wait for the end of what its process prints: all at once.
         closing = [self._running.pop(name) for name in list(self._running)]
         with ThreadPoolExecutor(max(1, len(closing))) as pool:
             list(pool.map(Instance.close, closing))
@@ -141,7 +141,7 @@ def _environment(cloud: Cloud, function: Json, metadata: str, port: int) -> dict
         "PATH": str(Path(sys.executable).parent) + ":/usr/local/bin:/usr/bin:/bin",
         "HOME": tempfile.gettempdir(),
         "LANG": "C.UTF-8",
-        "PYTHONPATH": "",
+        "PYTHONPATH": str(cloud.time_folder),  # its clock is the platform's
         "PYTHONUNBUFFERED": "1",
         "WORKERS": "1",
         "THREADS": "16",

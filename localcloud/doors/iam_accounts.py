@@ -7,8 +7,9 @@ import re
 from localcloud.doors import Call, Json, door, require
 from localcloud.doors.errors import already_exists, invalid, not_found
 from localcloud.doors.paging import page
-from localcloud.identity.iam import predefined_roles
+from localcloud.identity.iam import permissions_of, predefined_roles
 from localcloud.world.cloud import Cloud
+from localcloud.world.inventory import plain_source
 
 ACCOUNT = "iam.serviceAccount"
 ROLE = "iam.role"
@@ -89,6 +90,15 @@ def get_role(cloud: Cloud, call: Call) -> Json:
     return found
 
 
+@door("iam.roles.get", None)
+def get_predefined_role(cloud: Cloud, call: Call) -> Json:
+    """One of Google's roles, with its permissions; anybody may look."""
+    held = permissions_of(call.params["name"])
+    if held is None:
+        raise not_found(f"The role named {call.params['name']}")
+    return {"name": call.params["name"], "stage": "GA", "includedPermissions": held}
+
+
 @door("cloudresourcemanager.projects.get", "resourcemanager.projects.get")
 def get_project(cloud: Cloud, call: Call) -> Json:
     """The one project there is."""
@@ -100,3 +110,7 @@ def get_project(cloud: Cloud, call: Call) -> Json:
         "displayName": cloud.project,
         "state": "ACTIVE",
     }
+
+
+plain_source(ACCOUNT)
+plain_source(ROLE)

@@ -6,13 +6,13 @@ Names may carry the project's id or its number; the number is what Google answer
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from localcloud.doors import Call, Json, door
 from localcloud.doors.errors import already_exists, invalid, not_found
 from localcloud.doors.paging import page
 from localcloud.identity.federation import check
 from localcloud.world.cloud import Cloud
+from localcloud.world.inventory import plain_source
 
 POOL = "iam.workloadIdentityPool"
 PROVIDER = "iam.workloadIdentityPoolProvider"
@@ -80,7 +80,7 @@ def patch_provider(cloud: Cloud, call: Call) -> Json:
 
 def _check_provider(body: Json) -> None:
     issuer = body.get("oidc", {}).get("issuerUri", "")
-    if urlsplit(issuer).scheme != "https":
+    if not re.fullmatch(r"https://[\w.-]+(:\d+)?(/\S*)?", issuer):
         raise invalid(f"oidc.issuerUri: got {issuer!r}, expected an https address")
     try:
         check(body.get("attributeMapping", {}), body.get("attributeCondition", ""))
@@ -92,6 +92,13 @@ def _check_provider(body: Json) -> None:
 def get_provider(cloud: Cloud, call: Call) -> Json:
     """One provider."""
     return _found(cloud, PROVIDER, call.params["name"])
+
+
+@door(_API + "providers.list", "iam.workloadIdentityPoolProviders.list")
+def list_providers(cloud: Cloud, call: Call) -> Json:
+    """All providers of a pool."""
+    rows = cloud.store.documents(PROVIDER, numbered(cloud, call.params["parent"] + "/"))
+    return page(call, "workloadIdentityPoolProviders", rows)
 
 
 def _found(cloud: Cloud, kind: str, name: str) -> Json:
@@ -113,3 +120,7 @@ def _done(name: str, kind: str, response: Json) -> Json:
         "done": True,
         "response": {"@type": _TYPE + kind, **response},
     }
+
+
+plain_source(POOL)
+plain_source(PROVIDER)

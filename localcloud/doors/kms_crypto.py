@@ -98,7 +98,7 @@ def _sign(cloud: Cloud, call: Call) -> Json:
         given = call.body["digest"]
         if set(given) != {"sha256"}:
             raise invalid(f"digest: got {sorted(given)}, expected sha256 for {version['algorithm']}")
-        digest = from_base64(given["sha256"], "digest.sha256")
+        digest = from_base64(given["sha256"])
         _check_crc(call, "digest", digest)
         if len(digest) != 32:
             raise invalid(f"digest.sha256: got {len(digest)} bytes, expected 32")
@@ -153,7 +153,7 @@ def _bound(key: Json, associated: bytes) -> bytes:
 
 
 def _field(call: Call, field: str) -> bytes:
-    content = from_base64(call.body.get(field) or "", field)
+    content = from_base64(call.body.get(field) or "")
     _check_crc(call, field, content)
     return content
 

@@ -4,7 +4,7 @@ Rules
 - `purpose` is required; ENCRYPT_DECRYPT implies its algorithm, ASYMMETRIC_SIGN must name one.
 - `destroyScheduledDuration` is 24 h to 120 days, 30 days if not given, and never changes; nor does
   `purpose`.
-- A name, once used, stays used: keys and rings are not deleted.
+- The name of a deleted key stays reserved (kms_deletion).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from localcloud.doors import Call, door
 from localcloud.doors.errors import ApiError, already_exists, invalid
 from localcloud.doors.kms_material import SIGNATURE, SYMMETRIC
 from localcloud.doors.kms_rotation import DAY_S, check_rotation, duration_s, plan_rotation
-from localcloud.doors.kms_use import KEY, RING, VERSION, existing
+from localcloud.doors.kms_use import KEY, RETIRED, RING, VERSION, existing
 from localcloud.doors.kms_versions import add_version, public_version
 from localcloud.doors.paging import page
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import inventory_source, plain_source
 
 Json = dict[str, Any]
 
@@ -71,6 +71,8 @@ def create_key(cloud: Cloud, call: Call) -> Json:
         **{field: body[field] for field in ("labels", "rotationPeriod", "nextRotationTime") if field in body},
     }
     check_rotation(cloud, key)
+    if cloud.store.get(RETIRED, name) is not None:
+        raise ApiError(409, f"CryptoKey {name} was deleted: its name stays reserved.")
     if not cloud.store.create(KEY, name, key):
         raise already_exists(f"CryptoKey {name}")
     if not call.params.get("skipInitialVersionCreation"):
@@ -162,7 +164,7 @@ def _template(purpose: str, given: Json) -> Json:
 
 def _destroy_after(body: Json) -> str:
     text = str(body.get("destroyScheduledDuration", f"{30 * DAY_S}s"))
-    if not DAY_S <= duration_s(text, "destroyScheduledDuration") <= 120 * DAY_S:
+    if not DAY_S <= duration_s(text) <= 120 * DAY_S:
         raise invalid(f"destroyScheduledDuration: got {text}, expected 24 hours to 120 days")
     return text
 
@@ -182,3 +184,5 @@ def _inventory(cloud: Cloud) -> list[Json]:
 
 
 inventory_source("cloudkms.cryptoKeyVersion", _inventory)
+plain_source(RING)
+plain_source(KEY)

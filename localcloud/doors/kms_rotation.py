@@ -7,7 +7,6 @@ Rules
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +21,8 @@ Json = dict[str, Any]
 DAY_S = 86_400
 
 
-def duration_s(text: str, field: str) -> float:
-    """Seconds of a protobuf duration ("2592000s"). Raises 400 naming the field."""
-    if not re.fullmatch(r"\d+(\.\d{1,9})?s", text):
-        raise invalid(f"Invalid value at '{field}' (duration), {text!r}; expected e.g. \"2592000s\"")
+def duration_s(text: str) -> float:
+    """Seconds of a protobuf duration ("2592000s")."""
     return float(text[:-1])
 
 
@@ -39,15 +36,9 @@ def check_rotation(cloud: Cloud, key: Json) -> None:
     if period is not None:
         if following is None:
             raise invalid("nextRotationTime: must be set when rotationPeriod is set")
-        if not DAY_S <= duration_s(period, "rotationPeriod") <= 876_000 * 3600:
+        if not DAY_S <= duration_s(period) <= 876_000 * 3600:
             raise invalid(f"rotationPeriod: got {period}, expected 24 h to 876,000 h")
-    try:
-        when = datetime.fromisoformat(str(following))
-    except ValueError as error:
-        raise invalid(f"nextRotationTime: got {following!r}, expected RFC 3339") from error
-    if when.tzinfo is None:
-        raise invalid(f"nextRotationTime: got {following!r}, expected RFC 3339 with a zone")
-    if when.timestamp() <= cloud.clock.now():
+    if datetime.fromisoformat(str(following)).timestamp() <= cloud.clock.now():
         raise invalid(f"nextRotationTime: got {following}, which is in the past")
 
 
@@ -58,7 +49,7 @@ def plan_rotation(cloud: Cloud, key: Json) -> None:
         cloud.beat.later(wait, "cloudkms.rotate", {"key": key["name"], "due": key["nextRotationTime"]})
 
 
-@task("cloudkms.rotate")
+@task("cloudkms.rotate", awaited=False)
 def _rotate(cloud: Cloud, payload: Json) -> None:
     with cloud.store.transaction():
         key = cloud.store.get(KEY, payload["key"])
@@ -68,7 +59,7 @@ def _rotate(cloud: Cloud, payload: Json) -> None:
         key["_primary"] = version["name"]
         key.pop("nextRotationTime")
         if "rotationPeriod" in key:
-            period = duration_s(key["rotationPeriod"], "rotationPeriod")
+            period = duration_s(key["rotationPeriod"])
             last = datetime.fromisoformat(payload["due"]).timestamp()
             following = max(last + period, cloud.clock.now() + 1)
             key["nextRotationTime"] = cloud.clock.timestamp(following)

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 RING = "cloudkms.keyRing"
 KEY = "cloudkms.cryptoKey"
 VERSION = "cloudkms.cryptoKeyVersion"
+RETIRED = "cloudkms.retiredResource"  # name: the deleted key's
 _NAME = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 _TITLE = {RING: "KeyRing", KEY: "CryptoKey", VERSION: "CryptoKeyVersion"}
 

@@ -123,7 +123,7 @@ def restore(cloud: Cloud, call: Call) -> Json:
     return _put(cloud, {**version, "state": "DISABLED"})
 
 
-@task("cloudkms.erase")
+@task("cloudkms.erase", awaited=False)
 def _erase(cloud: Cloud, payload: Json) -> None:
     with cloud.store.transaction():
         version = cloud.store.get(VERSION, payload["name"])

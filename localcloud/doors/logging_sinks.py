@@ -19,7 +19,7 @@ from localcloud.doors.paging import page
 from localcloud.identity.tokens import Caller
 from localcloud.world.cloud import Cloud
 from localcloud.world.events import publish
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 Json = dict[str, Any]
 
@@ -98,11 +98,4 @@ def route(cloud: Cloud, entry: Json) -> None:
             publish(cloud, topic, json.dumps(entry).encode(), attributes)
 
 
-def _inventory(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": sink["createTime"]}
-        for name, sink in cloud.store.documents(_SINK)
-    ]
-
-
-inventory_source(_SINK, _inventory)
+plain_source(_SINK)

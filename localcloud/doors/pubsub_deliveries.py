@@ -55,6 +55,8 @@ def publish(
         for name, subscription in cloud.store.documents(SUBSCRIPTION):
             if subscription["topic"] == topic and passes(subscription.get("filter", ""), attributes):
                 _enqueue(cloud, name, subscription, message)
+                if cloud.weather.happens("twice"):
+                    _enqueue(cloud, name, subscription, message)
     return number
 
 
@@ -130,7 +132,7 @@ def _enqueue(cloud: Cloud, name: str, subscription: Json, message: Json) -> None
         "message": message,
         "attempt": 0,
     }
-    _make_ready(cloud, delivery, subscription, 0.0)
+    _make_ready(cloud, delivery, subscription, cloud.weather.seconds("event"))
 
 
 def _make_ready(cloud: Cloud, delivery: Json, subscription: Json, wait: float) -> None:
@@ -203,7 +205,7 @@ def _subscription(cloud: Cloud, delivery: Json) -> Json:
     return found
 
 
-@task("pubsub.expired")
+@task("pubsub.expired", awaited=False)
 def _expired(cloud: Cloud, payload: Json) -> None:
     failed(cloud, payload["name"], payload["attempt"])
 

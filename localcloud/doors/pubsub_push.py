@@ -41,7 +41,7 @@ def _push(cloud: Cloud, payload: Json) -> None:
 
 def _deliver(cloud: Cloud, subscription: Json, delivery: Json) -> None:
     gate: threading.Semaphore = cloud.live.setdefault("pubsub.gate", threading.Semaphore(_AT_ONCE))
-    with gate:
+    with cloud.clock.working(), gate:
         arrived = _post(cloud, subscription, delivery)
     if "pubsub.stopped" in cloud.live:
         return  # the row is still there: the next start delivers again

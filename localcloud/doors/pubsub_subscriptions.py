@@ -29,8 +29,9 @@ from localcloud.doors.pubsub_deliveries import (
     ready,
 )
 from localcloud.doors.pubsub_filter import parse
-from localcloud.doors.pubsub_topics import check_name, inventory_of, refuse, shown, the_document
+from localcloud.doors.pubsub_topics import check_name, refuse, shown, the_document
 from localcloud.world.cloud import Cloud
+from localcloud.world.inventory import plain_source
 
 Json = dict[str, Any]
 
@@ -188,4 +189,4 @@ def _check_dead_letter(subscription: Json) -> None:
         raise invalid("deadLetterPolicy.deadLetterTopic: expected projects/P/topics/T")
 
 
-inventory_of(SUBSCRIPTION)
+plain_source(SUBSCRIPTION, "_created")

@@ -12,7 +12,7 @@ from localcloud.doors.kms_use import check_grant
 from localcloud.doors.paging import page
 from localcloud.doors.pubsub_deliveries import SUBSCRIPTION, TOPIC, publish
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 Json = dict[str, Any]
 
@@ -72,7 +72,7 @@ def publish_(cloud: Cloud, call: Call) -> Json:
         raise invalid(f"messages: got {len(messages)}, expected 1 to 1000")
     ids, size = [], 0
     for message in messages:
-        data = from_base64(message.get("data") or "", "messages.data")
+        data = from_base64(message.get("data") or "")
         attributes = message.get("attributes") or {}
         if not data and not attributes:
             raise invalid("The request contains an empty message: it needs data or an attribute.")
@@ -109,16 +109,4 @@ def shown(body: Json) -> Json:
     return {key: value for key, value in body.items() if not key.startswith("_")}
 
 
-def inventory_of(kind: str) -> None:
-    """Tell the inventory about topics or subscriptions; neither costs anything by existing."""
-
-    def rows(cloud: Cloud) -> list[Json]:
-        return [
-            {"name": name, "labels": body.get("labels", {}), "bills": False, "created": body["_created"]}
-            for name, body in cloud.store.documents(kind)
-        ]
-
-    inventory_source(kind, rows)
-
-
-inventory_of(TOPIC)
+plain_source(TOPIC, "_created")

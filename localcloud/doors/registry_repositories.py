@@ -9,7 +9,7 @@ from localcloud.doors.errors import already_exists, invalid, not_found
 from localcloud.doors.paging import page
 from localcloud.doors.registry_store import BLOB, MANIFEST, REPOSITORY, TAG
 from localcloud.world.cloud import Cloud
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _API = "artifactregistry.projects.locations.repositories."
@@ -65,11 +65,4 @@ def _done(name: str, response: Json) -> Json:
     return {"name": f"{location}/operations/done", "done": True, "response": response}
 
 
-def _listed(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": r.get("labels", {}), "bills": False, "created": r["createTime"]}
-        for name, r in cloud.store.documents(REPOSITORY)
-    ]
-
-
-inventory_source(REPOSITORY, _listed)
+plain_source(REPOSITORY)

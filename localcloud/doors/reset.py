@@ -7,6 +7,7 @@ import shutil
 from localcloud.doors.functions_process import instances
 from localcloud.machine import processes
 from localcloud.world.cloud import Cloud
+from localcloud.world.weather import GENTLE
 
 _FOLDERS = ("functions", "machines", "uploads", "images", "objects", "blobs")
 
@@ -24,3 +25,4 @@ def reset(cloud: Cloud) -> None:
     cloud.faults.clear()
     cloud.calls.clear()
     cloud.iam.seed()
+    cloud.weather.change(GENTLE, 0, {})

@@ -46,7 +46,7 @@ def _request(cloud: Cloud, job: Json) -> int:
         **_authorization(cloud, target),
     }
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    body = from_base64(target.get("body") or "", "httpTarget.body")
+    body = from_base64(target.get("body") or "")
     timeout = float(job["attemptDeadline"].rstrip("s"))
     connection = http.client.HTTPConnection(url.netloc, timeout=timeout)
     try:

@@ -25,7 +25,7 @@ from localcloud.doors.scheduler_cron import parse
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.events import publish
-from localcloud.world.inventory import inventory_source
+from localcloud.world.inventory import plain_source
 
 Json = dict[str, Any]
 
@@ -114,7 +114,7 @@ def _check_target(cloud: Cloud, call: Call, body: Json) -> None:
         target = body["pubsubTarget"]
         if not re.fullmatch(r"projects/[^/]+/topics/[^/]+", target.get("topicName", "")):
             raise invalid("pubsubTarget.topicName: expected projects/P/topics/T")
-        if not from_base64(target.get("data") or "", "pubsubTarget.data") and not target.get("attributes"):
+        if not from_base64(target.get("data") or "") and not target.get("attributes"):
             raise invalid("pubsubTarget: needs data or an attribute")
         return
     target = body["httpTarget"]
@@ -146,7 +146,7 @@ def _plan(cloud: Cloud, job: Json) -> None:
     cloud.beat.later(when.timestamp() - now, "cloudscheduler.due", payload)
 
 
-@task("cloudscheduler.due")
+@task("cloudscheduler.due", awaited=False)
 def _due(cloud: Cloud, payload: Json) -> None:
     with cloud.store.transaction():
         job = cloud.store.get(JOB, payload["name"])
@@ -163,7 +163,7 @@ def _fire(cloud: Cloud, job: Json) -> None:
     if target is None:
         cloud.beat.later(0, "cloudscheduler.call", {"name": job["name"], "attempt": 0})
         return
-    data = from_base64(target.get("data") or "", "pubsubTarget.data")
+    data = from_base64(target.get("data") or "")
     try:
         publish(cloud, target["topicName"], data, target.get("attributes", {}))
         job["status"] = {}
@@ -183,11 +183,4 @@ def _put(cloud: Cloud, job: Json) -> Json:
     return job
 
 
-def _inventory(cloud: Cloud) -> list[Json]:
-    return [
-        {"name": name, "labels": {}, "bills": False, "created": job["userUpdateTime"]}
-        for name, job in cloud.store.documents(JOB)
-    ]
-
-
-inventory_source(JOB, _inventory)
+plain_source(JOB, "userUpdateTime")

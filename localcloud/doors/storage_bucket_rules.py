@@ -2,7 +2,8 @@
 
 Rules
 - A default key must lie where the bucket lies (400) and be granted to the storage agent (403).
-- A retention policy starts when it is set; a locked one cannot be removed or shortened.
+- A retention policy starts when it is set, and excludes versioning; a locked one cannot be removed or
+  shortened.
 - Uniform access, public access prevention, soft delete and the class of storage have Google's defaults.
 """
 
@@ -46,6 +47,10 @@ def complete(cloud: Cloud, bucket: Json) -> Json:
     _labels(bucket.get("labels", {}))
     _access(bucket)
     _soft_delete(cloud, bucket)
+    if bucket.get("retentionPolicy") and bucket.get("versioning", {}).get("enabled"):
+        raise invalid(
+            "versioning, retentionPolicy: object versioning and a retention policy exclude each other."
+        )
     key = bucket.get("encryption", {}).get("defaultKmsKeyName")
     if key:
         check_grant(cloud, key, agent(cloud), str(bucket["location"]), "Cloud Storage")
@@ -64,13 +69,13 @@ def retention(cloud: Cloud, old: Json, new: Json) -> None:
     before, after = old.get("retentionPolicy"), new.get("retentionPolicy")
     if before == after:
         return
+    if after is not None and "retentionPeriod" not in after:
+        raise invalid("retentionPolicy.retentionPeriod: got nothing, expected seconds > 0")
     if before is not None and before.get("isLocked"):
         shorter = after is None or int(after["retentionPeriod"]) < int(before["retentionPeriod"])
         if shorter:
             raise ApiError(403, "Cannot remove or reduce a locked retention policy.")
     if after is not None:
-        if "retentionPeriod" not in after:
-            raise invalid("retentionPolicy.retentionPeriod: got nothing, expected seconds > 0")
         if not 0 < int(after["retentionPeriod"]) < 3_155_760_000:
             raise invalid("retentionPolicy.retentionPeriod must be > 0 and less than 100 years.")
         after["retentionPeriod"] = str(after["retentionPeriod"])

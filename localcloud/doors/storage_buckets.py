@@ -22,6 +22,8 @@ from localcloud.doors.storage_names import (
     merged,
     moment,
 )
+from localcloud.doors.storage_rates import bucket_made
+from localcloud.doors.storage_soft_delete import end_all
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import inventory_source
 
@@ -55,6 +57,7 @@ def insert(cloud: Cloud, call: Call) -> Json:
         raise ApiError(501, "hierarchicalNamespace: the stand-in does not imitate it")
     retention(cloud, {}, bucket)
     bucket = complete(cloud, bucket)
+    bucket_made(cloud)
     if not cloud.store.create(BUCKET, name, bucket):
         raise ApiError(
             409, "Your previous request to create the named bucket succeeded and you already own it."
@@ -112,6 +115,7 @@ def delete(cloud: Cloud, call: Call) -> Answer:
     name = bucket["name"]
     if any(cloud.store.documents(kind, f"{name}/") for kind in (LIVE, NONCURRENT)):
         raise ApiError(409, "The bucket you tried to delete is not empty.")
+    end_all(cloud, name)
     cloud.store.delete(BUCKET, name)
     cloud.store.delete("iam.policy", bucket_resource(name))
     return Answer(204)

@@ -57,7 +57,7 @@ def read(cloud: Cloud, sha256: str, start: int, end: int) -> Iterator[bytes]:
     return chunks()
 
 
-@task("storage.remove_bytes")
+@task("storage.remove_bytes", awaited=False)
 def _remove(cloud: Cloud, payload: dict[str, str]) -> None:
     sha256 = payload["sha256"]
     path = contents(cloud).path(sha256)

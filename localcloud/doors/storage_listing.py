@@ -1,4 +1,4 @@
-"""Pages of object names: prefix, delimiter, offsets, noncurrent versions.
+"""Pages of object names: prefix, delimiter, offsets, noncurrent or soft-deleted versions.
 
 Order is by code point of the name, then by generation. A page token is the last name of the page
 before, encoded.
@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.doors.storage_names import LIVE, NONCURRENT, public
+from localcloud.doors.storage_names import LIVE, NONCURRENT, SOFT_DELETED, public
 from localcloud.world.cloud import Cloud
 
 Json = dict[str, Any]
 
-_NOT_HERE = ("matchGlob", "softDeleted", "filter", "includeFoldersAsPrefixes", "includeTrailingDelimiter")
+_NOT_HERE = ("matchGlob", "filter", "includeFoldersAsPrefixes", "includeTrailingDelimiter")
 
 
 def page(cloud: Cloud, bucket: str, params: Mapping[str, Any]) -> Json:
@@ -57,7 +57,11 @@ def page_size(params: Mapping[str, Any]) -> int:
 def _candidates(
     cloud: Cloud, bucket: str, prefix: str, params: Mapping[str, Any]
 ) -> list[tuple[tuple[str, int], Json]]:
-    kinds = (LIVE, NONCURRENT) if params.get("versions") else (LIVE,)
+    kinds: tuple[str, ...] = (LIVE, NONCURRENT) if params.get("versions") else (LIVE,)
+    if params.get("softDeleted"):
+        if params.get("versions"):
+            raise invalid("softDeleted: cannot be used together with versions")
+        kinds = (SOFT_DELETED,)
     start, end = params.get("startOffset", ""), params.get("endOffset", "")
     found = []
     for kind in kinds:

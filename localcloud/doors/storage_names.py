@@ -21,6 +21,7 @@ Json = dict[str, Any]
 BUCKET = "storage.bucket"
 LIVE = "storage.object"  # name: bucket/object
 NONCURRENT = "storage.noncurrent"  # name: bucket/object#generation, 20 digits
+SOFT_DELETED = "storage.softDeleted"  # named likewise
 
 _BUCKET_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{1,61})[a-z0-9]")
 
@@ -98,10 +99,7 @@ def check_bucket_name(name: str) -> None:
 
 def check_object_name(name: str) -> None:
     """Raise 400 for a name that no object can have."""
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError as error:
-        raise invalid("Object name is not valid UTF-8.") from error
+    size = len(name.encode())
     if not 1 <= size <= 1024:
         raise invalid(f"The object name must be 1 to 1024 bytes of UTF-8, got {size}.")
     if "\r" in name or "\n" in name or name in (".", ".."):

@@ -24,6 +24,7 @@ from localcloud.world.events import (
     on_object,
     publish,
 )
+from localcloud.world.inventory import inventory_source
 
 Json = dict[str, Any]
 
@@ -120,3 +121,14 @@ def _tell(cloud: Cloud, event_type: str, resource: Json) -> None:
         topic = config["topic"].removeprefix(_PREFIX)
         if cloud.store.get("pubsub.topic", topic) is not None:
             publish(cloud, topic, data, attributes)
+
+
+def _inventory(cloud: Cloud) -> list[Json]:
+    place = "projects/_/buckets/{}/notificationConfigs/{}"
+    return [
+        {"name": place.format(*name.split("/")), "labels": {}, "bills": False, "created": ""}
+        for name, _ in cloud.store.documents(_KIND)
+    ]
+
+
+inventory_source(_KIND, _inventory)

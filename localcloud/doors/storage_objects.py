@@ -1,4 +1,4 @@
-"""Objects: read, listed, changed, copied, composed, deleted."""
+"""Objects: read, listed, changed, copied, composed, deleted, restored."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ from localcloud.doors.storage_names import (
     the_bucket,
     version,
 )
+from localcloud.doors.storage_rates import check_written
+from localcloud.doors.storage_soft_delete import soft_deleted
 from localcloud.doors.storage_write import SETTABLE, check_writable, etag, place, remove
 from localcloud.world.blobs import Blob
 from localcloud.world.cloud import Cloud
@@ -39,6 +41,8 @@ Json = dict[str, Any]
 @door("storage.objects.get", None, atomic=False)
 def get(cloud: Cloud, call: Call) -> Answer | Json:
     """One object's metadata, or its content."""
+    if call.params.get("softDeleted"):
+        return public(_soft_deleted(cloud, call, "storage.objects.get"))
     found = _found(cloud, call, "storage.objects.get")
     check_conditions(call.params, found, reading=True)
     if not call.media:
@@ -61,6 +65,7 @@ def patch(cloud: Cloud, call: Call) -> Json:
     for key, value in call.body.items():
         if key not in SETTABLE and value != found.get(key):
             raise invalid(f"{key}: cannot be changed by a patch")
+    check_written(cloud, found)
     number = str(int(found["metageneration"]) + 1)
     new = merged(found, call.body)
     new.update(metageneration=number, updated=moment(cloud), etag=etag(found["generation"], number))
@@ -82,6 +87,25 @@ def delete(cloud: Cloud, call: Call) -> Answer:
     bucket = the_bucket(cloud, call.params["bucket"])
     remove(cloud, bucket, found, call.params.get("generation"))
     return Answer(204)
+
+
+@door("storage.objects.restore", None)
+def restore(cloud: Cloud, call: Call) -> Json:
+    """Make a soft-deleted version live again, as a new generation."""
+    found = _soft_deleted(cloud, call, "storage.objects.restore")
+    settings = {key: found[key] for key in ("name", *SETTABLE, "componentCount") if key in found}
+    return place(cloud, call, found["bucket"], settings, _blob(found), call.params)
+
+
+def _soft_deleted(cloud: Cloud, call: Call, permission: str) -> Json:
+    bucket, name, generation = (call.params.get(key) for key in ("bucket", "object", "generation"))
+    if generation is None:
+        raise invalid("generation: required for a soft-deleted object")
+    may(cloud, call, permission, str(bucket), str(name))
+    found = soft_deleted(cloud, the_bucket(cloud, str(bucket))["name"], str(name), str(generation))
+    if found is None:
+        raise no_object(cloud, call, str(bucket), str(name))
+    return found
 
 
 @door("storage.objects.copy", None)
@@ -112,6 +136,9 @@ def compose(cloud: Cloud, call: Call) -> Json:
         raise invalid(f"sourceObjects: got {len(sources)}, expected 1 to 32")
     if call.body.get("deleteSourceObjects"):
         raise ApiError(501, "deleteSourceObjects: the stand-in does not imitate it")
+    for index, one in enumerate(sources):
+        if not one.get("name"):
+            raise invalid(f"sourceObjects[{index}].name: required")
     settings = {**call.body.get("destination", {}), "name": name}
     check_writable(cloud, call, bucket, settings)
     parts = [_source(cloud, call, bucket, one["name"], one.get("generation")) for one in sources]

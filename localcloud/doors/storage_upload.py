@@ -10,7 +10,6 @@ Rules
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from urllib.parse import parse_qsl
 
 from localcloud.doors import Answer, Call, door
 from localcloud.doors.errors import ApiError, invalid
+from localcloud.doors.payload import parse_json
 from localcloud.doors.schema import check_body
 from localcloud.doors.storage_contents import contents
 from localcloud.doors.storage_write import check_writable, place
@@ -63,10 +63,7 @@ def insert(cloud: Cloud, call: Call) -> Answer | Json:
 
 def _begin(cloud: Cloud, call: Call, bucket: str) -> Answer:
     raw = call.stream.read()
-    try:
-        metadata = check_body("storage", "Object", json.loads(raw) if raw else {})
-    except ValueError as error:
-        raise invalid(f"Invalid JSON payload received. {error}") from error
+    metadata = check_body("storage", "Object", parse_json(raw))
     settings = _settings(call, metadata, call.headers.get("x-upload-content-type", ""))
     check_writable(cloud, call, bucket, settings)
     upload_id = secrets.token_urlsafe(48)
@@ -110,8 +107,7 @@ def _continue(cloud: Cloud, call: Call, upload_id: str) -> Answer | Json:
 def _finish(cloud: Cloud, call: Call, upload_id: str, session: Json) -> Json:
     draft = _draft(cloud, upload_id)
     owner = replace(call, caller=Caller(session["principal"], frozenset(session["members"])))
-    with draft.open("rb") as file:
-        blob = contents(cloud).write(_chunks(file))
+    blob = contents(cloud).adopt(draft)
     with cloud.store.transaction():
         settings = session["settings"]
         done = place(cloud, owner, session["bucket"], settings, blob, session["params"])
@@ -121,6 +117,8 @@ def _finish(cloud: Cloud, call: Call, upload_id: str, session: Json) -> Json:
 
 
 def _append(draft: Path, stream: IO[bytes], kept: int, start: int, total: int | None) -> int:
+    if draft.stat().st_nlink > 1:
+        raise invalid("Content-Range: got more bytes for an upload that is whole")
     if start > kept:
         raise invalid(f"Content-Range: got a chunk that begins at {start}, expected {kept}")
     with draft.open("ab") as file:
@@ -171,10 +169,7 @@ def _parts(call: Call) -> tuple[Json, str, bytes]:
     head, _, _ = body[start:end].partition(b"\r\n\r\n")
     content = body[start + len(head) + 4 : end]
     kind = re.search(rb"(?i)content-type:\s*([^\r\n]+)", head)
-    try:
-        settings = check_body("storage", "Object", json.loads(metadata))
-    except ValueError as error:
-        raise invalid(f"Invalid multipart request: {error}") from error
+    settings = check_body("storage", "Object", parse_json(metadata.rstrip()))
     return settings, kind.group(1).decode() if kind else "", content
 
 

@@ -2,9 +2,9 @@
 
 Rules
 - Conditions are checked first (412), then permissions, then holds and retention (403).
-- Replacing an object needs `storage.objects.delete` too, as Google asks.
+- Replacing an object needs `storage.objects.delete` too, as Google asks, and a second since it was written.
 - Generations are microseconds of the clock and grow strictly, over all buckets.
-- With versioning the replaced or deleted version becomes noncurrent; without it, it is gone at once.
+- With versioning the replaced or deleted version becomes noncurrent; without it, it is soft-deleted.
 - The bucket's default key is written into the object with the key version that was used.
 """
 
@@ -20,7 +20,7 @@ from localcloud.doors import Call
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.kms_use import check_grant, usable_version
 from localcloud.doors.storage_conditions import check_conditions
-from localcloud.doors.storage_contents import hold, let_go
+from localcloud.doors.storage_contents import hold
 from localcloud.doors.storage_names import (
     LIVE,
     NONCURRENT,
@@ -33,6 +33,8 @@ from localcloud.doors.storage_names import (
     public,
     the_bucket,
 )
+from localcloud.doors.storage_rates import check_written
+from localcloud.doors.storage_soft_delete import end
 from localcloud.world.blobs import Blob
 from localcloud.world.cloud import Cloud
 from localcloud.world.events import ARCHIVED, DELETED, FINALIZED, announce_object
@@ -68,6 +70,7 @@ def place(
         if current is not None:
             may(cloud, call, "storage.objects.delete", bucket_name, name)
             check_removable(cloud, bucket, current)
+            check_written(cloud, current)
         _check_digests(settings, blob)
         new = _resource(cloud, bucket, settings, blob)
         if current is not None:
@@ -100,7 +103,7 @@ def remove(cloud: Cloud, bucket: Json, current: Json, generation: str | None) ->
         return
     key = noncurrent_key(current["bucket"], current["name"], current["generation"])
     cloud.store.delete(NONCURRENT, key)
-    let_go(cloud, current["_sha256"])
+    end(cloud, bucket, current)
     announce_object(cloud, DELETED, public(current))
 
 
@@ -151,7 +154,7 @@ def _retire(cloud: Cloud, bucket: Json, current: Json, *, for_good: bool = False
         cloud.store.put(NONCURRENT, key, old)
         announce_object(cloud, ARCHIVED, public(old))
         return
-    let_go(cloud, current["_sha256"])
+    end(cloud, bucket, current)
     announce_object(cloud, DELETED, public(current))
 
 

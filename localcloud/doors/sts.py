@@ -19,6 +19,7 @@ from localcloud.doors import Answer, Json
 from localcloud.doors.attestation_keys import attestation_keys
 from localcloud.doors.errors import ApiError
 from localcloud.doors.iam_pools import POOL, PROVIDER, numbered
+from localcloud.doors.payload import parse_json
 from localcloud.doors.schema import check_body
 from localcloud.identity.federation import FederationError, members
 from localcloud.server import special
@@ -47,9 +48,9 @@ def token(cloud: Cloud, environ: Environ) -> Answer | Json | None:
         return None
     noted = cloud.calls.begin(cloud.clock.timestamp(), "sts.token", "/v1/token", "")
     fault = cloud.faults.take("sts.token", {})
-    if fault is not None and isinstance(fault.answer, int):
-        noted.status = fault.answer
-        raise ApiError(fault.answer, "planted")
+    if fault is not None:
+        noted.status = int(fault.answer)
+        raise ApiError(noted.status, "planted")
     try:
         answer, noted.caller = _exchange(cloud, _request(environ))
         noted.status = 200
@@ -67,8 +68,8 @@ def _request(environ: Environ) -> Json:
         body: Any = {_camel(key): value for key, value in pairs}
     else:
         try:
-            body = json.loads(raw)
-        except ValueError as error:
+            body = parse_json(raw)
+        except ApiError as error:
             raise _RefusalError("invalid_request", "Malformed request body.") from error
     try:
         checked: Json = check_body("sts", "GoogleIdentityStsV1ExchangeTokenRequest", body)

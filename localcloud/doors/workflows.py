@@ -11,6 +11,7 @@ from localcloud.doors.iam_accounts import act_as
 from localcloud.doors.paging import page
 from localcloud.workflows import DeploymentError, compile_source
 from localcloud.world.cloud import Cloud
+from localcloud.world.inventory import plain_source
 
 KIND = "workflows.workflow"
 REVISION = "workflows.revision"
@@ -24,7 +25,7 @@ _TYPE = "type.googleapis.com/google.cloud.workflows.v1."
 @door(_API + "workflows.create", "workflows.workflows.create")
 def create(cloud: Cloud, call: Call) -> Json:
     """Deploy a new workflow; its operation is done at once."""
-    short = call.params["workflowId"]
+    short = call.params.get("workflowId", "")
     if not _ID.fullmatch(short):
         raise invalid(f"workflow_id: got {short!r}, expected letters, digits, - and _ (at most 64)")
     name = f"{call.params['parent']}/workflows/{short}"
@@ -138,3 +139,6 @@ def _done(cloud: Cloud, name: str, verb: str, response: dict[str, Any]) -> Json:
 def _camel(snake: str) -> str:
     first, *rest = snake.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+plain_source(KIND)

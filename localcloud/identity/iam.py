@@ -23,6 +23,7 @@ from localcloud.identity.tokens import KEYBOARD, Caller
 from localcloud.world.clock import Clock
 from localcloud.world.store import Document, Store
 
+_BEFORE = "iam.policy.before"
 KEYBOARD_ROLE = "roles/localcloud.keyboard"
 _USE_OF_KEYS = ("cloudkms.cryptoKeyVersions.useTo",)
 
@@ -43,17 +44,31 @@ class Iam:
         """The policy set on exactly this resource."""
         return self._store.get("iam.policy", resource) or {"version": 1, "etag": "ACAB"}
 
-    def set_policy(self, resource: str, policy: Document) -> Document:
-        """Replace a policy; the etag moves on."""
+    def set_policy(self, resource: str, policy: Document, takes_effect: float = 0.0) -> Document:
+        """Replace a policy; the etag moves on. Until `takes_effect` (clock seconds) the one before counts."""
         number = self._store.next_number("iam.etag")
         stored = {**policy, "etag": f"BwX{number:013d}"}
+        if takes_effect > self._clock.now():
+            replaced = {"policy": self.policy(resource), "until": takes_effect}
+            self._store.put(_BEFORE, resource, {"policies": [*self._replaced(resource), replaced]})
         self._store.put("iam.policy", resource, stored)
         return stored
+
+    def effective(self, resource: str) -> Document:
+        """What counts now on exactly this resource: the oldest policy not yet replaced everywhere."""
+        replaced = self._replaced(resource)
+        return dict(replaced[0]["policy"]) if replaced else self.policy(resource)
+
+    def _replaced(self, resource: str) -> list[Document]:
+        """Policies that still count somewhere, oldest first."""
+        before = self._store.get(_BEFORE, resource)
+        now = self._clock.now()
+        return [one for one in before["policies"] if now < one["until"]] if before else []
 
     def allowed(self, caller: Caller, permission: str, resource: str) -> bool:
         """Whether a binding on `resource` or above it gives `permission` to `caller` now."""
         for name in self._lineage(resource):
-            for binding in self.policy(name).get("bindings", []):
+            for binding in self.effective(name).get("bindings", []):
                 if not caller.members.intersection(binding.get("members", [])):
                     continue
                 if not self._grants(binding["role"], permission):
@@ -91,6 +106,27 @@ class Iam:
             return bool(_compiled(expression).evaluate(activation))
         except CELEvalError:
             return False
+
+
+def permissions_of(role: str) -> list[str] | None:
+    """What a role that is not custom holds, in order; None for a role that does not exist."""
+    everything = frozenset[str]().union(*predefined_roles().values())
+    if role in ("roles/owner", "roles/editor"):
+        return sorted(everything)
+    if role == KEYBOARD_ROLE:
+        return sorted(p for p in everything if not p.startswith(_USE_OF_KEYS))
+    held = predefined_roles().get(role)
+    return None if held is None else sorted(held)
+
+
+def check_condition(expression: str) -> None:
+    """Raise ValueError unless `expression` is CEL."""
+    from celpy.celparser import CELParseError
+
+    try:
+        _compiled(expression)
+    except CELParseError as error:
+        raise ValueError(f"not a CEL expression: {expression[:80]!r}") from error
 
 
 @lru_cache(maxsize=512)

@@ -8,11 +8,12 @@ without `Metadata-Flavor: Google` or with `X-Forwarded-For` is refused.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from localcloud.identity.serving import Serving
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 
@@ -36,15 +37,14 @@ class MetadataServer:
 
     def __init__(self, identity: Identity) -> None:
         handler = type("Handler", (_Handler,), {"identity": identity})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        self.address = f"127.0.0.1:{server.server_address[1]}"
+        self._serving = Serving(server, "metadata")
 
     def close(self) -> None:
         """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._serving.stop()
 
 
 class _Handler(BaseHTTPRequestHandler):

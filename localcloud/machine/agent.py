@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import socketserver
-import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+from localcloud.identity.serving import Serving
 from localcloud.machine.attest import Attester
 from localcloud.machine.link import LinkError
 
@@ -34,13 +34,11 @@ class Agent:
 
     def __init__(self, socket: Path, attester: Attester) -> None:
         handler = type("Handler", (_Handler,), {"attester": attester})
-        self._server = _Server(str(socket), handler)
-        threading.Thread(target=self._server.serve_forever, name="agent", daemon=True).start()
+        self._serving = Serving(_Server(str(socket), handler), "agent")
 
     def close(self) -> None:
         """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._serving.stop()
 
 
 class _Handler(BaseHTTPRequestHandler):

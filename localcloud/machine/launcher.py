@@ -97,7 +97,7 @@ class Launcher:
         working = Path(inside(config.get("WorkingDir") or "/", root))
         cwd = root if working == Path("/") else working
         while True:
-            code = self._once(spec, argv, environment_of(config, given, root), cwd)
+            code = self._once(spec, argv, environment_of(config, given, root, self._told.time_folder), cwd)
             again = spec.restart == "Always" or (spec.restart == "OnFailure" and code != 0)
             if not again or self.stopping.wait(_RESTART_PAUSE_S):
                 break

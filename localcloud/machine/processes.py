@@ -69,6 +69,14 @@ def running(cloud: Cloud, name: str) -> psutil.Process | None:
     return _live(record)
 
 
+def alive(cloud: Cloud, name: str, record: dict[str, Any]) -> bool:
+    """Whether the process on this record lives; cheap for a child of ours."""
+    child = cloud.live.get(KIND, {}).get(name)
+    if child is not None and child.pid == record["pid"]:
+        return bool(child.poll() is None)
+    return _live(record) is not None
+
+
 def _live(record: dict[str, Any]) -> psutil.Process | None:
     try:
         process = psutil.Process(record["pid"])

@@ -20,6 +20,8 @@ _SNP_ZONES = frozenset(
 _SERIES = {"SEV": {"n2d", "c2d", "c3d", "c4d", "g4"}, "SEV_SNP": {"n2d"}, "TDX": {"c3", "a3"}}
 _LIVE_MIGRATION = {("SEV", "n2d"), ("SEV", "c3d")}
 FLEX_MIN_S, FLEX_MAX_S = 600, 604_800
+GPU_DISK_GB = 30  # gcp-facts §1
+WAIT_MIN_S, WAIT_MAX_S = 90, 7_200
 _RUN_MIN_S, _RUN_MAX_S = 30, 10_368_000
 
 
@@ -47,20 +49,26 @@ def run_seconds(body: Json) -> int | None:
     return None if duration is None else int(duration.get("seconds", 0))
 
 
-def check_instance(body: Json, shape: Shape, zone: str, image: Image) -> None:
-    """All rules on one instance."""
+def check_instance(body: Json, shape: Shape, zone: str, image: Image, disk_gb: int) -> None:
+    """All rules on one instance that boots from `image` on a disk of `disk_gb`."""
     if not shape.offered_in(zone):
         raise RuleError(f"Machine type {shape.name} does not exist in zone {zone}.")
-    _check_confidential(body, shape, zone, image)
+    _check_confidential(body, shape, zone, image, disk_gb)
     _check_model(body, shape)
     _check_run_duration(body)
-    if shape.name == "a3-highgpu-1g" and model(body) not in ("SPOT", "FLEX_START"):
+    _check_wait(body)
+    check_offered(shape, model(body))
+
+
+def check_offered(shape: Shape, provisioning: str) -> None:
+    """gcp-facts §1: a3-highgpu-1g is neither sold on demand nor can it be reserved."""
+    if shape.name == "a3-highgpu-1g" and provisioning not in ("SPOT", "FLEX_START"):
         raise RuleError(
             "Machine type a3-highgpu-1g is available with provisioning model SPOT or FLEX_START only."
         )
 
 
-def _check_confidential(body: Json, shape: Shape, zone: str, image: Image) -> None:
+def _check_confidential(body: Json, shape: Shape, zone: str, image: Image, disk_gb: int) -> None:
     kind = confidential_type(body)
     if not kind:
         return
@@ -76,6 +84,10 @@ def _check_confidential(body: Json, shape: Shape, zone: str, image: Image) -> No
         raise RuleError(f"Confidential instance type SEV_SNP is not available in zone {zone}.")
     if shape.series == "a3" and zone not in A3_1G_ZONES:
         raise RuleError(f"Confidential instances of {shape.name} are not available in zone {zone}.")
+    if shape.accelerator and disk_gb < GPU_DISK_GB:
+        raise RuleError(
+            f"Confidential instances with a GPU need a boot disk of {GPU_DISK_GB} GB or more, got {disk_gb}."
+        )
     if kind in ("SEV_SNP", "TDX") and reserves(body):
         raise RuleError(f"Confidential instances of type {kind} cannot consume a reservation.")
     maintenance = (body.get("scheduling") or {}).get("onHostMaintenance", "MIGRATE")
@@ -138,6 +150,21 @@ def _check_run_duration(body: Json) -> None:
         )
     if seconds is not None and scheduling.get("terminationTime"):
         raise RuleError("scheduling: maxRunDuration and terminationTime exclude each other.")
+
+
+def _check_wait(body: Json) -> None:
+    """How long a flex-start instance may wait for room (gcp-facts §2: 0, or 90 s to 7,200 s)."""
+    wait = (body.get("params") or {}).get("requestValidForDuration")
+    if wait is None:
+        return
+    seconds = int(wait.get("seconds", 0))
+    if model(body) != "FLEX_START":
+        raise RuleError("params.requestValidForDuration: only instances with FLEX_START wait for capacity.")
+    if seconds != 0 and not WAIT_MIN_S <= seconds <= WAIT_MAX_S:
+        raise RuleError(
+            "params.requestValidForDuration: "
+            f"expected 0 or {WAIT_MIN_S} to {WAIT_MAX_S} seconds, got {seconds}."
+        )
 
 
 def _ends(scheduling: Json) -> bool:

@@ -34,6 +34,11 @@ class Told:
         return self.name.rpartition("/")[2]
 
     @property
+    def time_folder(self) -> str:
+        """First on the path of the workload's Python, it gives it the stand-in's time."""
+        return str(Path(self.endpoint_file).with_name("time"))
+
+    @property
     def zone(self) -> str:
         """The zone's short name."""
         return self.name.split("/")[3]

@@ -42,13 +42,16 @@ def argv_of(config: Mapping[str, Any], cmd: tuple[str, ...], root: Path) -> list
     return [sys.executable, *words[1:]] if words[0] in _PYTHONS else words
 
 
-def environment_of(config: Mapping[str, Any], given: Mapping[str, str], root: Path) -> dict[str, str]:
+def environment_of(
+    config: Mapping[str, Any], given: Mapping[str, str], root: Path, time_folder: str = ""
+) -> dict[str, str]:
     """The child's whole environment."""
     image: dict[str, str] = {}
     for pair in config.get("Env") or []:
         key, _, value = pair.partition("=")
         image[key] = ":".join(inside(piece, root) for piece in value.split(":"))
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+    image["PYTHONPATH"] = ":".join(filter(None, (time_folder, image.get("PYTHONPATH", ""))))
     return {"HOME": str(root), "LANG": "C.UTF-8", **image, "PATH": path, **given}
 
 

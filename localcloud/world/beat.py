@@ -1,8 +1,12 @@
 """The heartbeat: runs work that became due, at least once, also across restarts.
 
 A task is a function `(cloud, payload)` registered under a name. Its row is forgotten after it returned, so a
-task that was under way when the process died runs again: tasks must bear being repeated. A task that
-raises is tried again after a growing pause, six times, and then dropped with a line on standard error.
+task that was under way when the process died runs again: tasks must bear being repeated. A task that raises
+is tried again after a growing pause, six times, and then dropped with a line on standard error.
+
+When the clock leaps, it is moved from here: to the earliest moment that somebody waits for, through all that
+lies before it. A task that merely lies ahead (a schedule, a rotation, an end of life) attracts nobody; it
+happens on the way.
 """
 
 from __future__ import annotations
@@ -20,14 +24,18 @@ if TYPE_CHECKING:
 
 Task = Callable[["Cloud", dict[str, Any]], None]
 TASKS: dict[str, Task] = {}
+_AHEAD: set[str] = set()  # tasks that nobody waits for
 _TRIES = 6
+_LOOK_EVERY_S, _LOOK_TO_LEAP_EVERY_S = 0.25, 0.02
 
 
-def task(name: str) -> Callable[[Task], Task]:
-    """Register a function as the work called `name`."""
+def task(name: str, *, awaited: bool = True) -> Callable[[Task], Task]:
+    """Register a function as the work called `name`; `awaited`: whether a leaping clock leaps to it."""
 
     def register(function: Task) -> Task:
         TASKS[name] = function
+        if not awaited:
+            _AHEAD.add(name)
         return function
 
     return register
@@ -73,13 +81,26 @@ class Beat:
             for row in due:
                 self._running.add(row.id)
                 self._pool.submit(self._work, row)
-            if due:
+            if due or (clock.leaps and self._leap(now)):
                 continue
-            at = store.next_due(now)
+            at, longest = store.next_due(now), _LOOK_TO_LEAP_EVERY_S if clock.leaps else _LOOK_EVERY_S
             with self._wake:
-                pause = 0.25 if at is None else max(0.002, min(0.25, at - clock.now()))
+                pause = longest if at is None else max(0.002, min(longest, at - clock.now()))
                 if not self._news:
                     self._wake.wait(pause)
+
+    def _leap(self, now: float) -> bool:
+        """Move the clock on to what is awaited next, unless something real is under way."""
+        store, clock = self._cloud.store, self._cloud.clock
+        if self._running or not clock.quiet():
+            return False
+        moments = (clock.next_awaited(), store.next_due(now, _AHEAD))
+        awaited = min((moment for moment in moments if moment is not None), default=now)
+        if awaited <= now or self._cloud.machines_at_work():
+            return False
+        on_the_way = store.next_due(now)
+        clock.advance(max(0.0, min(awaited, on_the_way or awaited) - clock.now()))
+        return True
 
     def _work(self, row: Due) -> None:
         store, clock = self._cloud.store, self._cloud.clock

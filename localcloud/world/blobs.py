@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+_CHUNK_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class Blob:
@@ -51,6 +53,26 @@ class Blobs:
             os.replace(draft, final)
         finally:
             draft.unlink(missing_ok=True)
+        return Blob(sha256.hexdigest(), md5.hexdigest(), crc, size)
+
+    def adopt(self, file: Path) -> Blob:
+        """Store a file that is written already: hashed, and linked, so that nothing is written again."""
+        import google_crc32c
+
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        crc, size = 0, 0
+        with file.open("rb") as source:
+            while chunk := source.read(_CHUNK_BYTES):
+                sha256.update(chunk)
+                md5.update(chunk)
+                crc = google_crc32c.extend(crc, chunk)
+                size += len(chunk)
+        final = self.path(sha256.hexdigest())
+        final.parent.mkdir(exist_ok=True)
+        link = self._folder / f".draft-{secrets.token_hex(8)}"
+        os.link(file, link)
+        os.replace(link, final)
+        link.unlink(missing_ok=True)  # two names of one file are left both by a replace
         return Blob(sha256.hexdigest(), md5.hexdigest(), crc, size)
 
     def read(self, sha256: str) -> bytes:

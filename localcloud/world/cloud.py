@@ -13,9 +13,10 @@ from localcloud.identity.tokens import Tokens
 from localcloud.world.beat import Beat
 from localcloud.world.blobs import Blobs
 from localcloud.world.calls import Calls
-from localcloud.world.clock import Clock
+from localcloud.world.clock import Clock, shared_by
 from localcloud.world.faults import Faults
 from localcloud.world.store import Store
+from localcloud.world.weather import Weather
 
 Hook = Callable[["Cloud"], None]
 _ON_START: list[Hook] = []
@@ -44,9 +45,9 @@ class Cloud:
     region: str = "us-central1"
     endpoint: str = ""  # where Google's APIs answer
     front: str = ""  # where functions are called (the platform's front door)
-    clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
     calls: Calls = field(default_factory=Calls)
+    machines_at_work: Callable[[], bool] = lambda: False  # told by whoever keeps the machines
     live: dict[str, Any] = field(default_factory=dict)  # what lasts only while this process does
     # Variables for workloads in virtual machines; {endpoint} and {socket} are filled in at boot.
     machine_env: dict[str, str] = field(default_factory=dict)
@@ -54,9 +55,11 @@ class Cloud:
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)  # it holds keys
+        self.clock = Clock(shared_by(self.time_folder))
         self.store = Store(self.root / "state.db")
         self.blobs = Blobs(self.root / "blobs")
         self.tokens = Tokens(self.store, self.clock, self.root / "identity.pem")
+        self.weather = Weather(self.store, self.clock)
         self.iam = Iam(self.store, self.clock, self.project)
         self.beat = Beat(self)
 
@@ -73,6 +76,11 @@ class Cloud:
         for hook in _ON_STOP:
             hook(self)
         self.store.close()
+
+    @property
+    def time_folder(self) -> Path:
+        """On a Python process's path, it gives the process the stand-in's time."""
+        return self.root / "time"
 
     def new_id(self) -> str:
         """A numeric id as Compute and others give it (19 digits)."""

@@ -1,7 +1,7 @@
 """Faults as data: "the next two calls of X answer 503". Whoever plants one can ask whether it was consumed.
 
-answers: an HTTP status (number), "reset" (the connection is cut before any effect), "after_effect"
-(the call takes effect and then answers 503), "stockout" and "quota" (Google's errors of that kind).
+answers: an HTTP status (number) or one of ANSWERS; what each does stands in doors.planted. `match` narrows
+a fault to calls with these words in their parameters or body fields ("zone", "labels.run").
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ANSWERS = ("reset", "after_effect", "stockout", "quota")
+ANSWERS = ("reset", "timeout", "after_effect", "stockout", "quota", "duplicate", "kill")
 
 
 @dataclass
 class Fault:
-    """`times` calls of the method `api` whose parameters contain `match` get `answer` instead."""
+    """`times` calls of the method `api` whose parameters or body contain `match` meet `answer`."""
 
     api: str
     answer: int | str
@@ -36,18 +36,22 @@ class Faults:
         got = fault.answer
         if got not in ANSWERS and not (isinstance(got, int) and 400 <= got <= 599):
             raise ValueError(f"answer: got {got!r}, expected 400..599 or one of {ANSWERS}")
+        if type(fault.times) is not int or fault.times < 1:
+            raise ValueError(f"times: got {fault.times!r}, expected 1 or more")
+        if not isinstance(fault.match, dict) or not all(isinstance(v, str) for v in fault.match.values()):
+            raise ValueError(f"match: got {fault.match!r}, expected text by field")
         with self._lock:
             self._faults.append(fault)
 
-    def take(self, api: str, params: dict[str, Any]) -> Fault | None:
-        """The fault that this call must meet, counting it, or None."""
+    def take(self, api: str, told: dict[str, Any]) -> Fault | None:
+        """The fault that a call with these parameters and body fields must meet, counting it, or None."""
         if not self._faults:
             return None
         with self._lock:
             for fault in self._faults:
                 if fault.api != api or fault.consumed >= fault.times:
                     continue
-                if all(str(params.get(key, "")).find(part) >= 0 for key, part in fault.match.items()):
+                if all(part in _text(told, path) for path, part in fault.match.items()):
                     fault.consumed += 1
                     return fault
         return None
@@ -61,3 +65,9 @@ class Faults:
         """Forget all."""
         with self._lock:
             self._faults.clear()
+
+
+def _text(told: Any, path: str) -> str:
+    for key in (path,) if path in told else path.split("."):
+        told = told.get(key) if isinstance(told, dict) else None
+    return "" if told is None else str(told)

@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -121,17 +122,12 @@ class Store:
     def documents(self, kind: str, prefix: str = "") -> list[tuple[str, Document]]:
         """(name, document) of every name that starts with `prefix`, in name order."""
         with self._lock:
-            if prefix:
-                rows = self._db.execute(
-                    "SELECT name, body FROM document "
-                    "WHERE kind=? AND name>=? AND substr(name, 1, ?)=? ORDER BY name",
-                    (kind, prefix, len(prefix), prefix),
-                ).fetchall()
-            else:
-                rows = self._db.execute(
-                    "SELECT name, body FROM document WHERE kind=? ORDER BY name", (kind,)
-                ).fetchall()
-        return [(name, json.loads(body)) for name, body in rows]
+            rows = self._db.execute(
+                "SELECT name, body FROM document WHERE kind=? AND name>=? ORDER BY name", (kind, prefix)
+            )
+            found = list(takewhile(lambda row: row[0].startswith(prefix), rows))
+            rows.close()
+        return [(name, json.loads(body)) for name, body in found]
 
     def clear(self) -> None:
         """Forget every document and all planned work; counters go on."""
@@ -168,10 +164,12 @@ class Store:
             ).fetchall()
         return [Due(i, at, task, json.loads(payload), f) for i, at, task, payload, f in rows]
 
-    def next_due(self, after: float) -> float | None:
-        """When the earliest work that is due later than `after` is due, or None."""
+    def next_due(self, after: float, without: Collection[str] = ()) -> float | None:
+        """When the earliest work that is due later than `after`, of other tasks than `without`, is due."""
+        marks = ", ".join("?" * len(without))
+        query = f"SELECT min(at) FROM due WHERE at>? AND task NOT IN ({marks})"  # noqa: S608 - only marks
         with self._lock:
-            row = self._db.execute("SELECT min(at) FROM due WHERE at>?", (after,)).fetchone()
+            row = self._db.execute(query, (after, *without)).fetchone()
         return None if row[0] is None else float(row[0])
 
     def done(self, due_id: int) -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cli import errors
 from cli.main import app
+from tests.cli.processes import ENV
 
 VERBS = ("demo", "fetch", "logs", "runs", "status", "submit", "teardown", "up", "verify")
 ROOT = Path(__file__).parents[2]
@@ -136,8 +137,16 @@ def test_credentials_that_are_not_accepted_are_told_so(
 def test_what_the_machine_refuses_is_told_as_such(tmp_path: Path) -> None:
     """No space, or a file in the way: two lines and an exit code, not a crash."""
     (tmp_path / ".sealtrain").write_text("in the way")
-    shown = CliRunner().invoke(app, ["demo"])
-    assert shown.exit_code == 2
+    shown = subprocess.run(
+        [sys.executable, "-m", "cli.main", "demo"],
+        cwd=tmp_path,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert shown.returncode == 2
     assert "this machine refuses" in shown.stderr
     full = errors.of_system(OSError(errno.ENOSPC, "No space left on device", "x"))
     assert errors.as_lines(full)[1] == "  do: free some space, then try again"

@@ -16,13 +16,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
-from sealtrain.rules import policy, token
+from sealtrain.rules.evidence import policy, token
 from sealtrain.rules.settings import Settings
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 IMAGE = "sha256:" + "ab" * 32
 INSTANCE_ID = "4242424242424242424"
 AUDIENCE = "sealtrain-evidence"
+GPU = {
+    "cc_mode": "ON",
+    "cc_feature": "SPT",
+    "gpus": [{"hwmodel": "GCP_NVIDIA_H100", "driver_version": "580", "ueid": "1"}],
+}
 ACCOUNT = "sealtrain-workload@demo-project.iam.gserviceaccount.com"
 
 
@@ -224,6 +229,8 @@ def run_facts(**changes: Any) -> policy.Run:
     values: dict[str, Any] = {
         "image_digest": IMAGE,
         "instance_id": INSTANCE_ID,
+        "instance_name": "sealtrain-r0123456789ab",
+        "zone": "us-central1-a",
         "hwmodel": "GCP_AMD_SEV",
         "gpu": False,
         **changes,

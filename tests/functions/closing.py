@@ -32,9 +32,6 @@ SETTINGS = msgspec.structs.replace(memory.SETTINGS, attestation_root=authority.r
 class Storage(memory.MemoryStorage):
     """Objects and buckets that can go."""
 
-    def delete(self, bucket: str, name: str) -> bool:
-        return self.objects.pop((bucket, name), None) is not None
-
     def delete_bucket(self, name: str) -> bool:
         assert not self.list(name), "the bucket is not empty"
         return self.buckets.pop(name, None) is not None
@@ -193,6 +190,7 @@ class World(memory.World):
         good = {
             "submods__gce__instance_id": self.compute.found[name].id,
             "submods__gce__zone": zone_of(name),
+            "submods__gce__instance_name": name.rpartition("/")[2],
         }
         text = authority.issue(authority.claims(records.nonce(digest, pem), **{**good, **changes}))
         self.show(run, records.TokenRecord(text, pem, self.compute.found[name].id, digest))
@@ -270,7 +268,7 @@ class World(memory.World):
 
     def call_raw(self, module: Any, entry: Any) -> Any:
         """Call record_attestation with an entry's own bytes."""
-        needs = ("storage", "kms", "pubsub", "bigquery")
+        needs = ("storage", "kms", "pubsub", "bigquery", "ledger")
         rooms = {need: getattr(self, need) for need in needs}
         raw = msgspec.Raw(canonical.dumps(entry))
         return module.record_attestation(raw, **rooms, settings=self.settings, clock=self.clock)

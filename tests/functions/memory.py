@@ -74,9 +74,7 @@ class MemoryStorage:
         self.dies_at = 0
 
     def put(self, bucket: str, name: str, data: bytes, _content_type: str = "") -> str:
-        self.writes += 1
-        if self.writes == self.dies_at:
-            raise DiedError(name)
+        self._count(name)
         self.generation += 1
         self.objects[bucket, name] = (str(self.generation), data)
         return str(self.generation)
@@ -95,8 +93,10 @@ class MemoryStorage:
     def find(self, bucket: str, name: str) -> bytes | None:
         return self.objects[bucket, name][1] if (bucket, name) in self.objects else None
 
-    def open_reader(self, bucket: str, name: str, generation: str | None = None, _crc32c: str = "") -> Any:
-        return LateReader(lambda: self.get(bucket, name, generation))
+    def open_reader(
+        self, bucket: str, name: str, generation: str | None = None, _crc32c: str = "", start: int = 0
+    ) -> Any:
+        return LateReader(lambda: self.get(bucket, name, generation)[start:])
 
     @contextmanager
     def open_writer(self, bucket: str, name: str) -> Iterator[io.BytesIO]:
@@ -104,12 +104,29 @@ class MemoryStorage:
         yield buffer
         self.create(bucket, name, buffer.getvalue())
 
+    def copy(self, bucket: str, name: str, generation: str, to_bucket: str, to_name: str) -> Any:
+        if (to_bucket, to_name) not in self.objects:
+            self.put(to_bucket, to_name, self.get(bucket, name, generation))
+        return self.stat(to_bucket, to_name)
+
+    def delete(self, bucket: str, name: str, generation: str | None = None) -> bool:
+        self._count(name)
+        if self.stat(bucket, name, generation) is None:
+            return False
+        del self.objects[bucket, name]
+        return True
+
     def stat(self, bucket: str, name: str, generation: str | None = None) -> ObjectInfo | None:
         found, data = self.objects.get((bucket, name), ("", b""))
         if not found or generation not in {None, found}:
             return None
         crc = base64.b64encode(google_crc32c.Checksum(data).digest()).decode()
         return ObjectInfo(bucket, name, found, len(data), crc, self.created)
+
+    def _count(self, name: str) -> None:
+        self.writes += 1
+        if self.writes == self.dies_at:
+            raise DiedError(name)
 
     def list(self, bucket: str, prefix: str = "") -> list[Any]:
         keys = sorted(k for k in self.objects if k[0] == bucket and k[1].startswith(prefix))
@@ -168,6 +185,9 @@ class MemoryKms:
 
     def encrypt(self, key: str, plaintext: bytes, aad: bytes) -> Encrypted:
         return Encrypted(b"wrapped:" + aad + b":" + plaintext, f"{key}/cryptoKeyVersions/1")
+
+    def decrypt(self, _key: str, ciphertext: bytes, aad: bytes) -> bytes:
+        return ciphertext.removeprefix(b"wrapped:" + aad + b":")
 
 
 class MemoryCompute:

@@ -51,7 +51,8 @@ class World:
 
     def storage(self, account: str | None = None) -> storage.Client:
         """Cloud Storage's client."""
-        return storage.Client(
+        return _Storage(
+            self.cloud,
             self.cloud.project,
             credentials=self.credentials(account),
             client_options={"api_endpoint": self.cloud.endpoint},
@@ -93,6 +94,18 @@ class World:
             transport="rest",
             client_options={"api_endpoint": self.cloud.endpoint},
         )
+
+
+class _Storage(storage.Client):  # type: ignore[misc]
+    """Cloud Storage's client; lets two seconds pass in the stand-in before it makes a bucket."""
+
+    def __init__(self, cloud: Cloud, project: str, **given: Any) -> None:
+        super().__init__(project, **given)
+        self._cloud = cloud
+
+    def create_bucket(self, *args: Any, **given: Any) -> Any:
+        self._cloud.clock.advance(2)
+        return super().create_bucket(*args, **given)
 
 
 def start(folder: Path) -> World:

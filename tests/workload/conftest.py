@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from sealtrain.rules import canonical
-from sealtrain.rules.order import dataset_id
+from sealtrain.rules.sealed import dataset_id
 from sealtrain.sealing import DataKey, associated_data, count_parts, new_data_key, seal
 
 from cli.image import layout as image

@@ -9,11 +9,11 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from typing import Any
 
 import msgspec
 
+from sealtrain.cloud import compute_library
 from sealtrain.cloud.failures import for_code, ours
 from sealtrain.rules.errors import InvalidRequestError, NotFoundError
 from sealtrain.rules.resources import MachineKind, Operation, Resource
@@ -57,13 +57,6 @@ class Compute:
         self._options = {"api_endpoint": settings.endpoint} if settings.endpoint else None
         self._clients: dict[str, Any] = {}
 
-    @cached_property
-    def _types(self) -> Any:
-        # The heaviest import of all, more than a second: a call that needs no machine does not pay for it.
-        from google.cloud import compute_v1
-
-        return compute_v1
-
     def insert(self, kind: MachineKind, name: str, body: dict[str, Any], request_id: str) -> Operation:
         """Ask for a resource. The same request id (a UUID) again gives the same operation.
 
@@ -71,7 +64,7 @@ class Compute:
         """
         place = _place(kind, name)
         place.pop(_DOORS[kind].argument)
-        message = getattr(self._types, _DOORS[kind].message)
+        message = compute_library.message(_DOORS[kind].message)
         resource = message.from_json(json.dumps(body))
         with ours(name):
             operation = self._client(kind).insert_unary(
@@ -150,7 +143,7 @@ class Compute:
     def _named(self, name: str) -> Any:
         if name not in self._clients:
             with ours("credentials"):
-                self._clients[name] = getattr(self._types, name)(
+                self._clients[name] = compute_library.client(name)(
                     credentials=self._credentials, client_options=self._options
                 )
         return self._clients[name]
@@ -165,7 +158,7 @@ class Compute:
         return Operation(
             name=operation.name,
             zone=operation.zone.rsplit("/", 1)[-1] or None,
-            done=operation.status == self._types.Operation.Status.DONE,
+            done=operation.status == compute_library.message("Operation").Status.DONE,
         )
 
 

@@ -119,6 +119,21 @@ class Kms:
         )
         return Encrypted(ciphertext=bytes(answer.ciphertext), key_version=answer.name)
 
+    def decrypt(self, key: str, ciphertext: bytes, aad: bytes) -> bytes:
+        """Decrypt what `encrypt` gave, by whichever version of the key made it."""
+        with ours(key):
+            answer = self._client.decrypt(
+                request={
+                    "name": key,
+                    "ciphertext": ciphertext,
+                    "ciphertext_crc32c": self._crc32c(ciphertext),
+                    "additional_authenticated_data": aad,
+                    "additional_authenticated_data_crc32c": self._crc32c(aad),
+                }
+            )
+        self._check(key, True, answer.plaintext, answer.plaintext_crc32c)
+        return bytes(answer.plaintext)
+
     def sign(self, key_version: str, digest: bytes) -> bytes:
         """The DER signature of a SHA-256 digest (32 bytes) by an EC signing key version."""
         with ours(key_version):

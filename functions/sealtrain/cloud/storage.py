@@ -1,6 +1,7 @@
 """Cloud Storage, one call per method.
 
-- Every byte that goes or comes is checked with CRC32C by the library; readers and writers stream.
+- Every byte that goes or comes is checked with CRC32C, by the library or at a stream's end; readers and
+  writers stream. Who opens a sealed part compares its SHA-256.
 - Generations are text. A create is create-if-absent; a delete takes "not there" as done.
 """
 
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sealtrain.cloud.failures import ours
-from sealtrain.rules.errors import NotFoundError, UnavailableError
+from sealtrain.cloud.stream import ObjectStream
+from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from sealtrain.rules.resources import BucketInfo, BucketSpec, ObjectInfo
 from sealtrain.rules.settings import Settings
 
@@ -34,6 +36,7 @@ class Storage:
         from google.cloud.storage import Client
 
         options = {"api_endpoint": settings.endpoint} if settings.endpoint else None
+        self._origin = settings.endpoint or "https://storage.googleapis.com"
         self._client = Client(project=settings.project, credentials=credentials, client_options=options)
 
     # --- objects ---------------------------------------------------------------------------
@@ -53,13 +56,16 @@ class Storage:
         except NotFoundError:
             return None
 
-    def open_reader(self, bucket: str, name: str, generation: str | None = None, crc32c: str = "") -> Reader:
-        """A stream of the object's bytes; at its end they are compared with `crc32c`, if given.
+    def open_reader(
+        self, bucket: str, name: str, generation: str | None = None, crc32c: str = "", start: int = 0
+    ) -> Reader:
+        """A stream of the object's bytes from `start` on.
 
+        At the end of a stream from 0 on they are compared with `crc32c`, if given.
         NotFoundError may come at the first read, UnavailableError (damaged) at the last.
         """
-        blob = self._blob(bucket, name, generation)
-        return _Reader(blob.open("rb", chunk_size=CHUNK_BYTES), _address(bucket, name), crc32c)
+        stream = ObjectStream(self._client._http, self._origin, bucket, name, generation, start)
+        return _Reader(stream, _address(bucket, name), "" if start else crc32c)
 
     @contextmanager
     def open_writer(self, bucket: str, name: str) -> Iterator[_Writer]:
@@ -96,11 +102,27 @@ class Storage:
             )
             return None if blob is None else _object(bucket, blob)
 
-    def delete(self, bucket: str, name: str) -> bool:
-        """Delete the object; False when it was not there."""
+    def copy(self, bucket: str, name: str, generation: str, to_bucket: str, to_name: str) -> ObjectInfo:
+        """Copy a generation to a new object, inside Cloud Storage; the copy, or what stands there."""
+        made = self._blob(to_bucket, to_name)
+        try:
+            with ours(_address(to_bucket, to_name)):
+                source = self._blob(bucket, name, generation)
+                token, _, _ = made.rewrite(source, if_generation_match=0)
+                while token is not None:
+                    token, _, _ = made.rewrite(source, token=token, if_generation_match=0)
+        except AlreadyExistsError:
+            with ours(_address(to_bucket, to_name)):
+                made.reload()
+        return _object(to_bucket, made)
+
+    def delete(self, bucket: str, name: str, generation: str | None = None) -> bool:
+        """Delete the object, or this generation of it; False when it was not there."""
         try:
             with ours(_address(bucket, name)):
-                self._client.bucket(bucket).delete_blob(name)
+                self._client.bucket(bucket).delete_blob(
+                    name, generation=int(generation) if generation else None
+                )
         except NotFoundError:
             return False
         return True
@@ -158,7 +180,7 @@ class Storage:
 
 
 class _Reader:
-    """A library stream whose failures are ours, and whose bytes are checked: it reads in ranges."""
+    """A stream whose failures are ours, and whose bytes are checked at their end."""
 
     def __init__(self, stream: Any, address: str, crc32c: str) -> None:
         import google_crc32c

@@ -1,26 +1,42 @@
-"""Keep one log entry about a run as it was issued, write a row about it, and act on an alarm.
+"""Keep one log entry about a run as it was issued, judge what it tells of, and act on an alarm.
 
-An alarm (failed boot integrity, debuggable launch, refused attestation) disables the run's key versions
-and asks for teardown. Nothing an entry says can make a verdict better.
+- An alarm is: failed boot integrity, a debuggable launch, a refused attestation, a machine that the
+  ledger does not know, silence, and a later attestation token that does not meet the policy (debug,
+  no TEE, GPU not confidential, another image, …). It makes an alert record, disables the run's key
+  versions and asks for teardown.
+- Tokens are read from where the workload stores them and judged at the time that storage gives; an
+  entry only makes us look. Nothing an entry says can make a verdict better.
+- Every record is write-once; a second delivery finds it, and does again what may have been cut off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sealtrain.rules import canonical, logs, names, tables
+from sealtrain.rules import canonical, logs, names, records, tables
+from sealtrain.rules.capacity import Plan
+from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, RefusedError
+from sealtrain.rules.evidence import attested, policy
+from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.ledger import Entry
+from sealtrain.rules.order import parse_order
 from sealtrain.rules.settings import Settings
 
 if TYPE_CHECKING:
     from sealtrain.cloud.bigquery import BigQuery
     from sealtrain.cloud.kms import Kms
+    from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.pubsub import PubSub
     from sealtrain.cloud.storage import Storage
+
+SILENCE_S = 900
+"""How long a machine may run before it has shown a token; as in verify_evidence."""
 
 Request = msgspec.Raw
 """The entry's own bytes: evidence is kept as it was issued."""
@@ -41,14 +57,21 @@ def record_attestation(
     kms: Kms,
     pubsub: PubSub,
     bigquery: BigQuery,
+    ledger: Ledger,
     settings: Settings,
-    clock: Callable[[], datetime],  # noqa: ARG001  # the entry brings its own time
+    clock: Callable[[], datetime],
 ) -> Result:
     """Record an entry. Raises RefusedError for an entry about no run of this deployment."""
     raw = bytes(request)
     entry = logs.parse(raw)
     run = _known_run(entry, storage, settings)
-    found = logs.alarms(entry)
+    entries = ledger.entries(run)
+    found = [
+        *logs.alarms(entry),
+        *logs.unknown_machine(entry, entries),
+        *_later_tokens(run, entries, storage, settings),
+        *_silence(run, entries, storage, settings, clock()),
+    ]
     name = _keep(storage, names.evidence_bucket(settings), run, logs.object_id(entry, raw), raw)
     row = tables.attestation_row(
         run=run,
@@ -63,12 +86,12 @@ def record_attestation(
     bigquery.insert_rows(names.table(settings, "attestations"), [row], [row["row_id"]])
     alarm = ",".join(sorted({finding.reason for finding in found}))
     if alarm:
+        alert = _alert(run, entry, raw, name, tuple(found), storage, settings)
         for version in kms.list_versions(names.run_key(settings, run)):
             if version.state == "ENABLED":
                 kms.disable_version(version.name)
-        released = storage.stat(names.state_bucket(settings), names.release(run)) is not None
-        told = "the data key had been handed over" if released else "the data key was not handed over"
-        message = {"run": run, "reason": f"alarm in the platform's log: {alarm}; {told}"}
+        told = "the data key had been handed over" if alert.released else "the data key was not handed over"
+        message = {"run": run, "reason": f"alarm about the machine: {alarm}; {told}"}
         pubsub.publish(names.topic(settings, "teardown-requests"), canonical.dumps(message))
     return Result(run=run, object=name, alarm=alarm)
 
@@ -86,6 +109,108 @@ def _known_run(entry: logs.LogEntry, storage: Storage, settings: Settings) -> st
             remedy="nothing: the entry is dropped; narrow the sink's filter if many come",
         )
     return run
+
+
+def _later_tokens(run: str, entries: list[Entry], storage: Storage, settings: Settings) -> list[Finding]:
+    """Judge the tokens after the first one that have no judgement yet; give what is wrong with any."""
+    bucket, first = names.evidence_bucket(settings), names.token(run)
+    stored = {one.name: one.created for one in storage.list(bucket, names.token_prefix(run))}
+    shown = sorted(name for name in stored if name.endswith("/token.json") and name != first)
+    if not shown or first not in stored:
+        return []
+    found: list[Finding] = []
+    seen = {_token_digest(storage.get(bucket, first))}
+    for name in shown:
+        data, judged = storage.get(bucket, name), names.judgement(name)
+        if judged not in stored:
+            verdict = _judge(run, entries, data, stored[name], frozenset(seen), storage, settings)
+            with suppress(AlreadyExistsError):  # the first judgement stands
+                storage.create(bucket, judged, canonical.dumps(verdict))
+        verdict = records.parse(storage.get(bucket, judged), records.VerdictRecord, judged)
+        found += verdict.reasons
+        seen.add(verdict.token_digest)
+    return found
+
+
+def _judge(
+    run: str,
+    entries: list[Entry],
+    data: bytes,
+    created: str,
+    seen: frozenset[str],
+    storage: Storage,
+    settings: Settings,
+) -> records.VerdictRecord:
+    state = names.state_bucket(settings)
+    order = storage.get(state, names.order(run))
+    plan = records.parse(storage.get(state, names.plan(run)), Plan, "plan.json")
+    machine = attested.machine_of(entries, plan)
+    first = storage.get(names.evidence_bucket(settings), names.token(run))
+    if machine is None:
+        raise RefusedError(
+            "a token, and no machine on the ledger", code="no_machine", field="ledger", got=run
+        )
+    return attested.again(
+        data,
+        first=records.parse(first, records.TokenRecord, "token.json"),
+        order=parse_order(order),
+        order_digest=canonical.digest(order),
+        machine=machine,
+        allowed=policy.deployment(settings),
+        root_pem=settings.attestation_root,
+        at=datetime.fromisoformat(created),
+        seen=seen,
+    )
+
+
+def _token_digest(data: bytes) -> str:
+    return canonical.digest(records.parse(data, records.TokenRecord, "token.json").token.encode())
+
+
+def _silence(
+    run: str, entries: list[Entry], storage: Storage, settings: Settings, now: datetime
+) -> list[Finding]:
+    """Give an alarm if the run's machine still stands, is long since made, and never showed a token."""
+    gone = {one.name for one in entries if one.kind == "instance" and one.phase == "gone"}
+    made = [e for e in entries if e.kind == "instance" and e.phase == "made" and e.name not in gone]
+    if not made or seconds_between(made[-1].time, now.isoformat()) < SILENCE_S:
+        return []
+    if storage.stat(names.evidence_bucket(settings), names.token(run)) is not None:
+        return []
+    return [
+        Finding(
+            reason="silence",
+            field="token",
+            got=f"no token within {SILENCE_S} s",
+            expected="a token before anything else",
+            sentence="A machine that runs shows who it is.",
+        )
+    ]
+
+
+def _alert(
+    run: str,
+    entry: logs.LogEntry,
+    raw: bytes,
+    source: str,
+    reasons: tuple[Finding, ...],
+    storage: Storage,
+    settings: Settings,
+) -> records.Alert:
+    """Write the alert once; the first one of an entry stands."""
+    bucket, name = names.evidence_bucket(settings), names.alert(run, logs.object_id(entry, raw))
+    alert = records.Alert(
+        run=run,
+        time=entry.timestamp,
+        reasons=reasons,
+        source=source,
+        source_sha256=canonical.digest(raw),
+        released=storage.stat(names.state_bucket(settings), names.release(run)) is not None,
+        policy_version=policy.load().version,
+    )
+    with suppress(AlreadyExistsError):
+        storage.create(bucket, name, canonical.dumps(alert))
+    return records.parse(storage.get(bucket, name), records.Alert, name)
 
 
 def _keep(storage: Storage, bucket: str, run: str, entry_id: str, raw: bytes) -> str:

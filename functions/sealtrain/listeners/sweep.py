@@ -80,7 +80,7 @@ def sweep(
 def _tear_down(run: str, end: _End, executions: Executions, settings: Settings) -> None:
     argument: dict[str, Any] = {"run": run, "reason": f"swept: {end.reason}"}
     if end.orphan:
-        argument["failure"] = {"code": "workflow_ended"}
+        argument["failure"] = {"code": proof.WORKFLOW_ENDED}
     executions.start(names.workflow(settings, names.WORKFLOW_TEAR_DOWN), argument)
 
 

@@ -18,14 +18,15 @@ from typing import Any
 
 import msgspec
 
-from sealtrain.rules import canonical, certificates, dsse, ledger, policy, receipt
+from sealtrain.rules import canonical, dsse, ledger, receipt
 from sealtrain.rules.claims import Claim, evaluate
 from sealtrain.rules.cost import Cost
 from sealtrain.rules.errors import EvidenceError, SealtrainError
+from sealtrain.rules.evidence import certificates, policy
+from sealtrain.rules.evidence.token import NOTHING_ATTESTED
 from sealtrain.rules.facts import Evidence, Facts
 from sealtrain.rules.outcome import objection
 from sealtrain.rules.parsing import convert
-from sealtrain.rules.token import NOTHING_ATTESTED
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

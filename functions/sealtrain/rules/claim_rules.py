@@ -8,14 +8,18 @@ from datetime import datetime
 from typing import Literal
 
 from sealtrain.rules import logs
-from sealtrain.rules.attested import HWMODELS
 from sealtrain.rules.cost import seconds_between
+from sealtrain.rules.evidence.attested import HWMODELS
+from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.facts import Facts
-from sealtrain.rules.policy import Finding
 from sealtrain.rules.receipt import check as check_receipt
 
 Verdict = Literal["met", "not_met", "no_evidence", "not_applicable"]
 Found = tuple[Verdict, tuple[str, ...]]
+_SEALED_BY = {
+    "owner": "sealed end to end: by its owner before upload; no service could read it",
+    "service": "not sealed end to end: the service sealed what was uploaded",
+}
 OVERRUN_S = 900  # from the server's end time to "seen absent": one teardown with its retries
 
 
@@ -45,7 +49,7 @@ def dataset_bound(facts: Facts) -> Found:
     files = facts.order.dataset.files
     return _met(
         f"order and receipt name the same {len(files)} file(s), dataset {facts.order.dataset.id}",
-        f"the data was sealed by the {facts.order.dataset.sealed_by}",
+        _SEALED_BY[facts.order.dataset.sealed_by],
     )
 
 

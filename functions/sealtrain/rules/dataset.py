@@ -2,7 +2,9 @@
 
 - A CSV file is UTF-8 text with a header of at least two columns, and at least one row with as many
   fields as the header; judged from its first 64 KiB.
-- The dataset fits a stated share of the machine's memory; no file is empty.
+- The dataset fits a stated share of the machine's memory; no file is empty. A file that is to be sealed here
+  is small enough to be hashed in one call of a function.
+- What its owner sealed before upload is a folder with the manifest and exactly the parts that it names.
 """
 
 from __future__ import annotations
@@ -10,17 +12,21 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sealtrain.rules.errors import RefusedError
-from sealtrain.rules.job import SourceObject
+from sealtrain.rules.job import Job, SourceObject
 from sealtrain.rules.resources import ObjectInfo
+from sealtrain.rules.sealed import SealedFile
 from sealtrain.rules.shapes import DATASET_SHARE, Shape
 from sealtrain.rules.table import Look
 from sealtrain.rules.uploads import check_object_name
 
 SNIFFED_BYTES = 64 * 1024
 MOST_FILES = 10_000
+LARGEST_FILE_BYTES = 32 * 1024**3
+MANIFEST = "manifest.json"
+_SEALED_BY = b'"sealed_by"'
 
 
 def source_objects(found: Sequence[ObjectInfo], prefix: str | None) -> tuple[SourceObject, ...]:
@@ -72,6 +78,64 @@ def check_fits(objects: Sequence[SourceObject], shape: Shape) -> None:
             f"{total} bytes of data",
             f"at most {room} bytes on {shape.name} (a quarter of its memory)",
             "ask for a larger machine.shape",
+        )
+
+
+def check_hashable(objects: Sequence[SourceObject]) -> None:
+    """Raise RefusedError for a file that one call of a function could not hash in its time."""
+    for each in objects:
+        if each.size > LARGEST_FILE_BYTES:
+            raise _refused(
+                "dataset_too_large",
+                "a file is too large to be sealed by the service",
+                each.name,
+                f"{each.size} bytes",
+                f"at most {LARGEST_FILE_BYTES} bytes",
+                "split the file, or seal the dataset before upload (`sealtrain seal`)",
+            )
+
+
+def check_pinned(found: str, job: Job) -> None:
+    """Raise RefusedError when the job pins another dataset than this id."""
+    if job.dataset not in {"", found}:
+        raise _refused(
+            "dataset_not_pinned",
+            "the dataset is not the one that the job pins",
+            "dataset",
+            found,
+            job.dataset,
+            "upload the pinned data, or correct job.yaml",
+        )
+
+
+def looks_sealed(manifest: bytes) -> bool:
+    """Whether a file of the manifest's name says that it is one; other JSON is data like any other."""
+    return _SEALED_BY in manifest
+
+
+def check_parts(files: Iterable[SealedFile], objects: Sequence[SourceObject]) -> None:
+    """Raise RefusedError unless the uploaded objects are exactly the parts, each of its size."""
+    found = {each.path: each for each in objects}
+    for file in files:
+        for number, part in enumerate(file.parts):
+            there = found.pop(part.object, None)
+            if there is None or there.size != part.sealed_size:
+                raise _refused(
+                    "sealed_part_missing" if there is None else "sealed_part_changed",
+                    "a part of the sealed dataset is not there, or not whole",
+                    f"part {number + 1} of {len(file.parts)} of {file.path} ({part.object})",
+                    "no such object" if there is None else f"{there.size} bytes",
+                    f"{part.sealed_size} bytes",
+                    "upload the whole sealed folder, and job.yaml last",
+                )
+    for path in sorted(found):
+        raise _refused(
+            "sealed_part_unknown",
+            "an object beside the sealed dataset is none of its parts",
+            path,
+            "an object that the manifest does not name",
+            f"{MANIFEST}, the parts that it names, and job.yaml",
+            "upload the sealed folder under a name of its own",
         )
 
 

@@ -14,14 +14,15 @@ from typing import TypeVar
 
 import msgspec
 
-from sealtrain.rules import attested, canonical, dsse, logs, records, token
+from sealtrain.rules import canonical, dsse, logs, records
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import Cost, estimate
 from sealtrain.rules.errors import SealtrainError
+from sealtrain.rules.evidence import attested, token
+from sealtrain.rules.evidence.policy import Deployment
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.ledger import Entry, parse_entry
 from sealtrain.rules.order import HeldKey, Order, parse_order
-from sealtrain.rules.policy import Deployment
 from sealtrain.rules.proof import Lifetime, Proof, lifetimes
 from sealtrain.rules.receipt import Receipt
 from sealtrain.rules.receipt import parse as parse_receipt

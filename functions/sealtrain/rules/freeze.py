@@ -20,9 +20,10 @@ from sealtrain.rules.settings import Settings
 EVIDENCE_AUDIENCE = "sealtrain-evidence"
 
 
-def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
-    """The order of an admitted job and its sealed dataset."""
+def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset, kms_key: str = "") -> Order:
+    """The order of an admitted job and its sealed dataset; `kms_key` is the owner's, who sealed it."""
     run = frozen.run
+    uploaded = frozen.objects if frozen.manifest is None else (frozen.manifest, *frozen.objects)
     return Order(
         run=run,
         project=settings.project,
@@ -32,7 +33,7 @@ def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
         dataset=dataset,
         source=Source(
             bucket=frozen.bucket,
-            objects=tuple(OrderedObject(o.name, o.generation, o.size) for o in frozen.objects),
+            objects=tuple(OrderedObject(o.name, o.generation, o.size) for o in uploaded),
         ),
         image=frozen.image,
         image_digest=frozen.image_digest,
@@ -44,7 +45,7 @@ def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset) -> Order:
             memory_bytes=frozen.memory_bytes,
         ),
         release=Release(
-            kms_key=names.run_key(settings, run),
+            kms_key=kms_key or names.run_key(settings, run),
             object=names.gs(names.state_bucket(settings), names.release(run)),
             sts_audience=names.sts_audience(settings),
         ),

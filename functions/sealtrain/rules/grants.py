@@ -1,7 +1,7 @@
 """Grants: permissions on one resource, with the reason; and the building blocks of the step table.
 
-- Permissions are listed one by one on a named resource. No block changes IAM, decrypts, or deletes
-  state or evidence.
+- Permissions are listed one by one on a named resource. No block changes IAM, opens a released key, or
+  deletes state or evidence.
 - Who creates records in state or evidence creates its own and no others, by the ending of their names:
   only verify_evidence gives a verdict, only start_vm says that a VM was made, only tear_down that it is gone.
 - A listing is checked against the bucket's own name, so it cannot be narrowed by prefix. Who may not
@@ -151,6 +151,11 @@ REMOVE_SEALED = Grant(
 REMOVE_CHECKPOINTS = (
     Grant("bucket:models", ("storage.objects.delete",), "remove checkpoints", "checkpoints/"),
     may_list("bucket:models", "see that the checkpoints are gone"),
+)
+SEAL = Grant(
+    "bucket:sealed",
+    ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list"),
+    "write the sealed parts and read them back; note how far it is, and forget that at the end",
 )
 DESTROY_KEYS = Grant(
     "ring:release",

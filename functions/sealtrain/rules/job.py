@@ -47,7 +47,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """job.yaml. `trainer` empty means the deployment's; `dataset` pins the dataset's id."""
+    """job.yaml. `trainer` empty means the deployment's; `dataset` pins the dataset's id.
+
+    `source: forget` removes the upload once its sealed copy was read back and compared; the sealed copy goes
+    with the run, so the owner must have another.
+    """
 
     trainer: str = ""
     format: Format = "csv"
@@ -56,6 +60,7 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     machine: Machine = Machine()
     limits: Limits = Limits()
     dataset: Annotated[str, msgspec.Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
+    source: Literal["keep", "forget"] = "keep"
 
 
 class SourceObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +74,10 @@ class SourceObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FrozenJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The job as admitted: image settled, limits settled, dataset listed. `expires`: epoch s."""
+    """The job as admitted: image settled, limits settled, dataset listed. `expires`: epoch s.
+
+    `manifest` is there when the owner sealed the dataset before upload: then `objects` are its parts.
+    """
 
     run: str
     job: Job
@@ -81,6 +89,7 @@ class FrozenJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worst_case_usd: float
     admitted_at: str
     expires: int
+    manifest: SourceObject | None = None
 
 
 def default_job(object_name: str) -> Job:

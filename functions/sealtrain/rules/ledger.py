@@ -12,15 +12,15 @@ Rules:
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from sealtrain.rules.canonical import dumps
 from sealtrain.rules.errors import ConflictError, EvidenceError, InvalidRequestError
+from sealtrain.rules.evidence import merkle
 from sealtrain.rules.names import ledger_prefix
 from sealtrain.rules.parsing import parse
 
@@ -119,14 +119,4 @@ def open_intents(entries: Iterable[Entry]) -> set[tuple[Kind, str]]:
 def tree_root(entries: Iterable[Entry]) -> str:
     """The RFC 6962 tree hash of the ledger, in hex; of no entries, the hash of nothing."""
     leaves = [dumps(e) for e in sorted(entries, key=entry_object)]
-    return _tree_hash(leaves).hex()
-
-
-def _tree_hash(leaves: Sequence[bytes]) -> bytes:
-    if not leaves:
-        return hashlib.sha256().digest()
-    if len(leaves) == 1:
-        return hashlib.sha256(b"\x00" + leaves[0]).digest()
-    split = 1 << (len(leaves) - 1).bit_length() - 1
-    left, right = _tree_hash(leaves[:split]), _tree_hash(leaves[split:])
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return merkle.root(leaves).hex()

@@ -4,14 +4,15 @@ Rules enforced here:
 - an entry belongs to the run that its resource's name derives; what the payload's text says about
   itself is not looked at, as a workload may write any text;
 - an entry never proves an attestation; only a verified token does. An entry can raise an alarm:
-  a failed boot integrity check, a debuggable launch, a refused attestation;
+  a failed boot integrity check, a debuggable launch, a refused attestation, a machine that the
+  ledger does not know;
 - a key use is what KMS's own data access log says: method, key, principal, outcome.
 
-Not handled here: verifying tokens (rules/token.py).
+Not handled here: verifying tokens (rules/evidence/token.py).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,7 +20,8 @@ import msgspec
 
 from sealtrain.rules import canonical
 from sealtrain.rules.errors import InvalidRequestError
-from sealtrain.rules.policy import Finding
+from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.ledger import Entry
 from sealtrain.rules.settings import Settings
 
 INTEGRITY_LOG = "compute.googleapis.com/shielded_vm_integrity"
@@ -85,8 +87,10 @@ def run_of(entry: LogEntry, settings: Settings) -> str | None:
     machine = re.compile(rf"(?:^|/){re.escape(settings.deployment)}-{_RUN}")
     key = re.compile(rf"/keyRings/{re.escape(settings.deployment)}-release/cryptoKeys/{_RUN}")
     labels = entry.resource.get("labels", {})
+    payload = entry.proto_payload
     candidates = [
-        entry.proto_payload.get("resourceName"),
+        # The attestation service logs the name that its caller gave, which may spell another run's machine.
+        None if payload.get("serviceName") == ATTESTATION_SERVICE else payload.get("resourceName"),
         entry.labels.get(RESOURCE_LABEL),
         *(labels.get(name) for name in ("instance_name", "crypto_key_id", "name")),
     ]
@@ -129,16 +133,36 @@ def key_use(entry: LogEntry) -> KeyUse | None:
     )
 
 
+def unknown_machine(entry: LogEntry, entries: Iterable[Entry]) -> list[Finding]:
+    """Give an alarm if the entry comes from a machine of this run's name that the ledger does not know.
+
+    While a machine is being made, or waited for in a group, its id is not known yet: no alarm then.
+    """
+    labels = entry.resource.get("labels", {})
+    shown = labels.get("instance_id") if isinstance(labels, dict) else None
+    if entry.resource.get("type") != "gce_instance" or not isinstance(shown, str):
+        return []
+    told = list(entries)
+    machines = [one for one in told if one.kind == "instance"]
+    made = {str(one.detail.get("id", "")) for one in machines if one.phase == "made"}
+    pending = {one.name for one in machines} - {one.name for one in machines if one.phase != "intent"}
+    waited_for = not made and any(one.kind in ("group", "request") for one in told)
+    if shown in made or pending or waited_for:
+        return []
+    expected = f"one of {sorted(made)}" if made else "no machine: none was made for this run"
+    return [_alarm("instance", "resource.labels.instance_id", shown, expected)]
+
+
 def _integrity_alarms(payload: Mapping[str, Any]) -> list[Finding]:
     wanted = (
-        ("earlyBootReportEvent", "policyEvaluationPassed", True, "integrity"),
-        ("lateBootReportEvent", "policyEvaluationPassed", True, "integrity"),
-        ("sevLaunchAttestationReportEvent", "integrityEvaluationPassed", True, "integrity"),
+        ("earlyBootReportEvent", "policyEvaluationPassed"),
+        ("lateBootReportEvent", "policyEvaluationPassed"),
+        ("sevLaunchAttestationReportEvent", "integrityEvaluationPassed"),
     )
     found = [
-        _alarm(reason, f"{event}.{field}", payload[event].get(field), expected)
-        for event, field, expected, reason in wanted
-        if isinstance(payload.get(event), dict) and payload[event].get(field) is not expected
+        _alarm("integrity", f"{event}.{field}", payload[event].get(field), True)
+        for event, field in wanted
+        if isinstance(payload.get(event), dict) and payload[event].get(field) is not True
     ]
     launch = payload.get("sevLaunchAttestationReportEvent")
     policy = launch.get("sevPolicy", {}) if isinstance(launch, dict) else {}

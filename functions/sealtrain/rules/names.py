@@ -160,6 +160,21 @@ def receipt(run: str) -> str:
     return f"runs/{run}/evidence/receipt.json"
 
 
+def token_prefix(run: str) -> str:
+    """Evidence: where a run's tokens stand, the first and those of later attestations."""
+    return f"runs/{run}/evidence/"
+
+
+def judgement(token: str) -> str:
+    """Evidence: what was found about a later attestation, beside its token."""
+    return f"{token.removesuffix('token.json')}judgement.json"
+
+
+def alert(run: str, entry_id: str) -> str:
+    """Evidence: what a log entry raised, and what followed from it."""
+    return f"runs/{run}/alerts/{entry_id}.alert.json"
+
+
 def log_entry(run: str, insert_id: str) -> str:
     """Evidence: one log entry as issued."""
     return f"runs/{run}/logs/{insert_id}.log.json"
@@ -241,6 +256,16 @@ def storage_key(s: Settings) -> str:
 def bundle_key(s: Settings) -> str:
     """The key that signs bundles (EC P-256, SHA-256)."""
     return f"{key_ring(s, 'evidence')}/cryptoKeys/bundle"
+
+
+def sealing_key(s: Settings) -> str:
+    """The key that a data key rests under while a large dataset is being sealed, over several calls."""
+    return f"{key_ring(s, 'storage')}/cryptoKeys/sealing"
+
+
+def datasets_key(s: Settings) -> str:
+    """The owner's key for datasets that are sealed before upload: only attested workloads decrypt."""
+    return f"{key_ring(s, 'owner')}/cryptoKeys/datasets"
 
 
 def owner_key(s: Settings) -> str:

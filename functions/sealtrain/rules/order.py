@@ -2,15 +2,12 @@
 
 - Its bytes (canonical JSON) are the hash input; the digest is in the VM's metadata, in the nonce of
   the evidence token, in the wrap of the data key (as associated data) and in the receipt.
-- The dataset's id is the digest of the canonical list of [path, size, sha256] of its files, so equal
-  data has an equal id whoever sealed it, and one flipped byte gives another.
-- An order read back is checked: shape, digests, and that the id is the files' own.
+- An order read back is checked: shape, files and parts (`rules.sealed`), and that the id is the files' own.
 - The workload reads orders too, so this module imports no more than it must; `rules.freeze` makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -18,38 +15,25 @@ import msgspec
 from sealtrain.rules.canonical import Digest, digest, dumps
 from sealtrain.rules.errors import EvidenceError
 from sealtrain.rules.parsing import parse
+from sealtrain.rules.sealed import SealedFile, find_fault, id_of
 
 Format = Literal["csv", "files"]
 Scalar = str | int | float | bool
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One sealed object of a file; `sha256` of the plaintext, `sealed_sha256` of the object."""
+class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The sealed dataset and where its parts are.
 
-    object: str
-    size: int
-    sha256: str
-    sealed_size: int
-    sealed_sha256: str
-
-
-class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of the dataset."""
-
-    path: str
-    size: int
-    sha256: str
-    parts: tuple[Part, ...]
-
-
-class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The sealed dataset and where its parts are."""
+    `manifest` is the binding of its owner's manifest, which the owner's key is wrapped with; empty when
+    the service sealed it, whose wrap is bound to the order itself.
+    """
 
     sealed_by: Literal["service", "owner"]
     id: str
     bucket: str
     prefix: str
-    files: tuple[File, ...]
+    files: tuple[SealedFile, ...]
+    manifest: str = ""
 
 
 class OrderedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,11 +132,6 @@ class HeldKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_version: str
 
 
-def dataset_id(files: Iterable[tuple[str, int, str]]) -> Digest:
-    """The id of a dataset from its files' (path, size, sha256)."""
-    return digest(dumps(sorted([path, size, sha256] for path, size, sha256 in files)))
-
-
 def training_id(order: Order) -> Digest:
     """What is trained, and how: attempts that agree on this may go on from each other's checkpoints."""
     return digest(dumps([order.dataset.id, order.image_digest, order.format, order.arguments]))
@@ -166,7 +145,15 @@ def encode(order: Order) -> bytes:
 def parse_order(data: bytes) -> Order:
     """Read an order. Raises EvidenceError when it is not one, or not the bytes we would write."""
     order = parse(data, Order, "the order", refusal=EvidenceError)
-    found = dataset_id((f.path, f.size, f.sha256) for f in order.dataset.files)
+    fault = find_fault(order.dataset.files)
+    if fault is not None:
+        raise EvidenceError(
+            "the order's dataset cannot be one",
+            field=f"dataset.files: {fault.field}",
+            got=fault.got,
+            expected=fault.expected,
+        )
+    found = id_of(order.dataset.files)
     if order.dataset.id != found:
         raise EvidenceError(
             "the order's dataset id is not that of its files",

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from sealtrain.rules.claims import Claim
 from sealtrain.rules.facts import Evidence
-from sealtrain.rules.proof import RUN_ENDED
+from sealtrain.rules.proof import RUN_ENDED, WORKFLOW_ENDED
 
 Outcome = Literal["succeeded", "failed", "refused", "torn_down"]
 
@@ -51,13 +51,16 @@ def outcome_of(
     evidence: Evidence, claims: Iterable[Claim], failure: Mapping[str, Any] | None, owner_was_told: bool
 ) -> tuple[Outcome, str]:
     """Give outcome and reason; `owner_was_told` says that a refusal stands in the inbox."""
+    asked, objected = _asked(evidence), objection("succeeded", evidence, claims)
+    only_lost = failure is not None and failure.get("code") == WORKFLOW_ENDED and not asked
+    if not objected and (failure is None or only_lost):
+        return "succeeded", ""
     if failure is None:
-        objected = objection("succeeded", evidence, claims)
-        return ("failed", f"not_shown: {objected}") if objected else ("succeeded", "")
+        return "failed", f"not_shown: {objected}"
     code, reason = str(failure.get("code", "unknown")), _reason(failure)
     if owner_was_told:
         return "refused", reason
-    if asked := _asked(evidence):
+    if asked:
         return "torn_down", f"{asked} ({reason})"
     if code in REFUSALS or _text(evidence, "verdict", "verdict") == "not_met":
         return "refused", reason

@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from sealtrain.rules import canonical, policy
+from sealtrain.rules import canonical
 from sealtrain.rules.claims import TABLE
 from sealtrain.rules.errors import InvalidRequestError
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.report import CAVEAT
 
 GENERATOR = "sealtrain period report 1"

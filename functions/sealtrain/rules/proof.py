@@ -20,6 +20,7 @@ from sealtrain.rules.resources import KeyVersion
 from sealtrain.rules.settings import Settings
 
 RUN_ENDED = "the run has ended"  # what the workflow gives as reason at its end
+WORKFLOW_ENDED = "workflow_ended"  # what is told of a run whose workflow is gone: its records decide
 MAKER_S = 90  # no function that makes something runs longer; a test compares the step table
 RUN_LABEL = "sealtrain-run"
 KEY_GONE = "every version destroyed or scheduled for it"

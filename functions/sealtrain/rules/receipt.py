@@ -5,7 +5,7 @@ Rules enforced here:
 - it has to speak of this run, this order, this image and exactly the order's dataset;
 - it names every model file with its digest and the sealed objects that hold it.
 
-Not handled here: whether the key was attested (rules/token.py), and whether the objects are there
+Not handled here: whether the key was attested (rules/evidence/token.py), and whether the objects are there
 (publish_model looks).
 """
 
@@ -15,9 +15,9 @@ import msgspec
 
 from sealtrain.rules import canonical, dsse
 from sealtrain.rules.errors import EvidenceError, InvalidRequestError
+from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.order import Order
 from sealtrain.rules.parsing import convert
-from sealtrain.rules.policy import Finding
 
 PAYLOAD_TYPE = "application/vnd.sealtrain.receipt+json"
 SENTENCE = "The receipt speaks of this run, its order, its image and its dataset."

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import serialization
 
 from sealtrain.rules import canonical
 from sealtrain.rules.errors import EvidenceError, InvalidRequestError
+from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.evidence.policy import Deployment
 from sealtrain.rules.parsing import convert
-from sealtrain.rules.policy import Deployment, Finding
 
 RECORD_LIMIT_BYTES = 4 << 20
 PEM_LIMIT_CHARS = 2048
@@ -49,6 +50,21 @@ class VerdictRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy_digest: str
     verifier: str
     allowed: Deployment | None = None
+
+
+class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a log entry raised. `time` is the entry's own; `source` the kept entry, by name and digest.
+
+    `released`: whether the data key had been handed over by then, so that it cannot be taken back.
+    """
+
+    run: str
+    time: str
+    reasons: tuple[Finding, ...]
+    source: str
+    source_sha256: str
+    released: bool
+    policy_version: str
 
 
 class PublishedObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

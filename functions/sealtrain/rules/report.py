@@ -15,15 +15,17 @@ from pathlib import Path
 import jinja2
 import msgspec
 
-from sealtrain.rules import canonical, policy
+from sealtrain.rules import canonical
 from sealtrain.rules.bundle import Statement, TrustRoot
 from sealtrain.rules.capacity import Attempt, Refusal
-from sealtrain.rules.certificates import SIMULATED
 from sealtrain.rules.claims import Claim, RecordRef
 from sealtrain.rules.cost import Cost
+from sealtrain.rules.evidence import policy
+from sealtrain.rules.evidence.certificates import SIMULATED
+from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.evidence.token import GENUINE
 from sealtrain.rules.facts import Facts
 from sealtrain.rules.proof import Lifetime
-from sealtrain.rules.token import GENUINE
 
 GENERATOR = "sealtrain report 1"
 CAVEAT = "An attestation supports a control; it never by itself proves compliance."
@@ -251,9 +253,11 @@ def _clauses(facts: Facts) -> tuple[Clause, ...]:
         return ()
     foreign = next((f for f in judgement.findings if f.sentence == GENUINE), None)
     lines = [_clause("genuine", GENUINE, foreign, judged=True)]
-    gpu = facts.machine is not None and facts.machine.gpu
+    machine = facts.machine
+    gpu, tdx = (machine.gpu, machine.attempt.technology == "TDX") if machine else (False, False)
     for clause in policy.load().clauses:
-        if clause.claim.startswith("submods.nvidia_gpu.") and not gpu:
+        of_gpu = clause.claim.startswith("submods.nvidia_gpu.")
+        if (of_gpu and not gpu) or (clause.when == "run.tdx" and not tdx):
             lines.append(Clause(clause.id, clause.sentence, "not_applicable", "", ""))
             continue
         found = (f for f in judgement.findings if (f.field, f.sentence) == (clause.claim, clause.sentence))
@@ -261,7 +265,7 @@ def _clauses(facts: Facts) -> tuple[Clause, ...]:
     return tuple(lines)
 
 
-def _clause(name: str, sentence: str, finding: policy.Finding | None, judged: bool) -> Clause:
+def _clause(name: str, sentence: str, finding: Finding | None, judged: bool) -> Clause:
     if finding is not None:
         return Clause(name, sentence, "not_met", finding.got, finding.expected)
     return Clause(name, sentence, "met" if judged else "no_evidence", "", "")

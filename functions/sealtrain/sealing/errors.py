@@ -1,4 +1,4 @@
-"""The one error that leaves `sealing`: Tink's own never crosses this boundary."""
+"""The errors that leave `sealing`: Tink's own never cross this boundary."""
 
 from typing import ClassVar
 
@@ -15,3 +15,17 @@ class SealingError(SealtrainError):
 
     def __init__(self, field: str, *, got: str, expected: str, remedy: str) -> None:
         super().__init__(f"{field} refused", field=field, got=got, expected=expected, remedy=remedy)
+
+
+class NotOpenedError(SealingError):
+    """A part that does not open, measured to its end: whoever knows the parts can tell which it is."""
+
+    def __init__(self, place: bytes, sealed_size: int, sealed_sha256: str) -> None:
+        super().__init__(
+            "sealed part",
+            got=f"{sealed_size} bytes that do not open as {place.decode(errors='replace')}",
+            expected="the part sealed for exactly this place with this key",
+            remedy="fetch the part again; if it stays so, seal the dataset again",
+        )
+        self.sealed_size = sealed_size
+        self.sealed_sha256 = sealed_sha256

@@ -1,37 +1,20 @@
 """What was sealed: files, parts, digests and the wrapped key, as one JSON document.
 
-- Parsed once into frozen types; an unknown field is refused.
-- Paths are relative and plain: a manifest never names a place outside its directory.
-- Sizes add up, and no path or object is named twice.
+- Parsed once into frozen types; an unknown field is refused, and so is what `rules.sealed` forbids.
+- An owner's key is wrapped with `binding` as associated data: it opens for exactly these files and parts.
+- Wrapping the key again changes only `key`: binding and parts stay as they are.
 """
 
+import re
 from typing import Literal
 
 import msgspec
 
+from sealtrain.rules.canonical import Digest, digest
+from sealtrain.rules.sealed import LARGEST_MANIFEST_BYTES, Fault, SealedFile, find_fault, id_of
 from sealtrain.sealing.errors import SealingError
 
-_MAX_MANIFEST_BYTES = 64 * 1024 * 1024
-_MAX_PATH_BYTES = 1024
-
-
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One sealed object. Sizes in bytes; digests as `sha256:<hex>`, of plaintext and sealed."""
-
-    object: str
-    size: int
-    sha256: str
-    sealed_size: int
-    sealed_sha256: str
-
-
-class SealedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file and the parts it is made of, in order; size and digest are of the plaintext."""
-
-    path: str
-    size: int
-    sha256: str
-    parts: tuple[Part, ...]
+_KMS_KEY = re.compile(r"projects/[\w.:-]+/locations/[\w-]+/keyRings/[\w-]+/cryptoKeys/[\w-]+")
 
 
 class WrappedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,45 +40,45 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Give the canonical JSON: sorted keys, no spaces, the same bytes every time."""
         return msgspec.json.encode(self, order="sorted")
 
+    def binding(self) -> Digest:
+        """Give the digest of everything but the key."""
+        return digest(msgspec.structs.replace(self, key=None).encode())
+
 
 def parse_manifest(data: bytes) -> Manifest:
     """Read a manifest from outside. Raises SealingError naming the field that is wrong."""
-    if len(data) > _MAX_MANIFEST_BYTES:
-        raise _refusal("size", f"{len(data)} bytes", f"at most {_MAX_MANIFEST_BYTES}")
+    if len(data) > LARGEST_MANIFEST_BYTES:
+        raise _refusal(Fault("size", f"{len(data)} bytes", f"at most {LARGEST_MANIFEST_BYTES}"))
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _refusal("document", str(error), "a manifest of version 1") from error
-    objects: set[str] = set()
-    paths: set[str] = set()
-    for file in manifest.files:
-        _check_path(file.path)
-        if file.path in paths:
-            raise _refusal("path", f"{file.path!r} twice", "each path once")
-        paths.add(file.path)
-        _check_parts(file, objects)
+        raise _refusal(Fault("document", str(error), "a manifest of version 1")) from error
+    fault = find_fault(manifest.files)
+    if fault is not None:
+        raise _refusal(fault)
     return manifest
 
 
-def _check_path(path: str) -> None:
-    pieces = path.split("/")
-    plain = path.isprintable() and "\\" not in path and len(path.encode()) <= _MAX_PATH_BYTES
-    if not plain or any(piece in {"", ".", ".."} for piece in pieces):
-        raise _refusal("path", repr(path[:80]), "a relative path of printable characters, no '..'")
+def parse_owners_manifest(data: bytes) -> tuple[Manifest, WrappedKey]:
+    """Read the manifest of a dataset that its owner sealed, and its key. Raises SealingError."""
+    manifest = parse_manifest(data)
+    if manifest.sealed_by != "owner":
+        raise _refusal(Fault("sealed_by", manifest.sealed_by, "owner"))
+    if manifest.id != id_of(manifest.files):
+        raise _refusal(Fault("id", manifest.id, f"{id_of(manifest.files)}, the id of its files"))
+    if manifest.key is None or manifest.key.associated_data != manifest.binding():
+        got = "no key" if manifest.key is None else f"a key bound to {manifest.key.associated_data}"
+        raise _refusal(Fault("key", got, f"a key bound to {manifest.binding()}"))
+    if not _KMS_KEY.fullmatch(manifest.key.kms_key):
+        expected = "projects/P/locations/L/keyRings/R/cryptoKeys/K"
+        raise _refusal(Fault("key.kms_key", repr(manifest.key.kms_key[:200]), expected))
+    return manifest, manifest.key
 
 
-def _check_parts(file: SealedFile, objects: set[str]) -> None:
-    total = sum(part.size for part in file.parts)
-    if not file.parts or any(part.size < 0 for part in file.parts) or total != file.size:
-        got = f"{len(file.parts)} parts of {total} bytes"
-        raise _refusal(f"parts of {file.path!r}", got, f"parts that add up to {file.size} bytes")
-    for part in file.parts:
-        if part.object in objects:
-            raise _refusal("object", f"{part.object!r} twice", "each object once")
-        objects.add(part.object)
-
-
-def _refusal(field: str, got: str, expected: str) -> SealingError:
+def _refusal(fault: Fault) -> SealingError:
     return SealingError(
-        f"manifest {field}", got=got, expected=expected, remedy="fetch or seal the dataset again"
+        f"manifest {fault.field}",
+        got=fault.got,
+        expected=fault.expected,
+        remedy="fetch or seal the dataset again",
     )

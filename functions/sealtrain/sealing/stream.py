@@ -10,14 +10,16 @@
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Protocol
 
 import google_crc32c
 import msgspec
 import tink
 
-from sealtrain.sealing.errors import SealingError
+from sealtrain.sealing.errors import NotOpenedError, SealingError
 from sealtrain.sealing.key import DataKey
 
 PART_BYTES = 256 * 1024 * 1024
@@ -81,22 +83,22 @@ def seal(
 
     What reader or writer raise passes through; the bytes written by then never open.
     """
-    plain, sealed = _Meter(), _Meter()
-    sink = _Sink(writer, sealed)
-    stream = key.primitive().new_encrypting_stream(sink, associated)
-    try:
-        while plain.size < limit:
-            chunk = reader.read(min(_CHUNK_BYTES, limit - plain.size))
-            if not chunk:
-                break
-            plain.add(chunk)
-            stream.write(chunk)
-        stream.close()
-    except BaseException as error:
-        # Tink's stream would write its final segment when it is collected.
-        sink.broken = True
-        raise (sink.failure or error) from error
-    return _measured(plain, sealed)
+    with _meters() as (plain, sealed):
+        sink = _Sink(writer, sealed)
+        stream = key.primitive().new_encrypting_stream(sink, associated)
+        try:
+            while plain.size < limit:
+                chunk = reader.read(min(_CHUNK_BYTES, limit - plain.size))
+                if not chunk:
+                    break
+                plain.add(chunk)
+                stream.write(chunk)
+            stream.close()
+        except BaseException as error:
+            # Tink's stream would write its final segment when it is collected.
+            sink.broken = True
+            raise (sink.failure or error) from error
+        return _measured(plain, sealed)
 
 
 def open_(reader: Reader, writer: Writer, key: DataKey, associated: bytes) -> Sealed:
@@ -105,43 +107,72 @@ def open_(reader: Reader, writer: Writer, key: DataKey, associated: bytes) -> Se
     Raises SealingError when it is not the part that was sealed for this place with this key; then
     throw away what was written. What reader or writer raise passes through.
     """
+    with _meters() as (plain, sealed):
+        source = _Source(reader, sealed)
+        stream = key.primitive().new_decrypting_stream(source, associated)
+        try:
+            while chunk := stream.read(_CHUNK_BYTES):
+                plain.add(chunk)
+                writer.write(chunk)
+        except tink.TinkError as error:
+            if source.failure is not None:
+                raise source.failure from error
+            while source.read(_CHUNK_BYTES):
+                """Measure what is left of it, so that the refusal can name it."""
+            raise NotOpenedError(associated, sealed.size, sealed.sha256()) from error
+        return _measured(plain, sealed)
+
+
+@contextmanager
+def _meters() -> Iterator[tuple["_Meter", "_Meter"]]:
+    """A meter for each side, and their end."""
     plain, sealed = _Meter(), _Meter()
-    source = _Source(reader, sealed)
-    stream = key.primitive().new_decrypting_stream(source, associated)
     try:
-        while chunk := stream.read(_CHUNK_BYTES):
-            plain.add(chunk)
-            writer.write(chunk)
-    except tink.TinkError as error:
-        if source.failure is not None:
-            raise source.failure from error
-        raise SealingError(
-            "sealed part",
-            got=f"{sealed.size} bytes that do not open as {associated.decode(errors='replace')}",
-            expected="the part sealed for exactly this place with this key",
-            remedy="fetch the part again; if it stays so, seal the dataset again",
-        ) from error
-    return _measured(plain, sealed)
+        yield plain, sealed
+    finally:
+        plain.end()
+        sealed.end()
 
 
 class _Meter:
-    """Counts and hashes the bytes that pass on one side."""
+    """Counts and hashes the bytes that pass on one side.
+
+    The digest is computed beside the encryption, one piece behind it, by a thread that ends with the meter.
+    """
 
     def __init__(self) -> None:
         self.size = 0
         self._sha256 = hashlib.sha256()
         self._crc32c = 0
+        self._beside: ThreadPoolExecutor | None = None
+        self._behind: Future[None] | None = None
 
     def add(self, data: bytes) -> None:
         self.size += len(data)
-        self._sha256.update(data)
         self._crc32c = _extend_crc32c(self._crc32c, data)
+        if self.size <= _CHUNK_BYTES:
+            # Not worth a thread.
+            self._sha256.update(data)
+            return
+        if self._beside is None:
+            self._beside = ThreadPoolExecutor(1)
+        self._catch_up()
+        self._behind = self._beside.submit(self._sha256.update, data)
 
     def sha256(self) -> str:
+        self._catch_up()
         return f"sha256:{self._sha256.hexdigest()}"
 
     def crc32c(self) -> str:
         return b64encode(self._crc32c.to_bytes(4, "big")).decode()
+
+    def end(self) -> None:
+        if self._beside is not None:
+            self._beside.shutdown()
+
+    def _catch_up(self) -> None:
+        if self._behind is not None:
+            self._behind.result()
 
 
 class _Sink:

@@ -15,11 +15,22 @@ import msgspec
 from sealtrain.rules import names
 from sealtrain.rules.canonical import dumps
 from sealtrain.rules.capacity import cost_of, expires_s
-from sealtrain.rules.dataset import SNIFFED_BYTES, check_csv, check_fits, source_objects
+from sealtrain.rules.dataset import (
+    MANIFEST,
+    SNIFFED_BYTES,
+    check_csv,
+    check_fits,
+    check_hashable,
+    check_parts,
+    check_pinned,
+    looks_sealed,
+    source_objects,
+)
 from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, RefusedError, UnsupportedError
-from sealtrain.rules.job import FrozenJob, Job, default_job, settle_image
+from sealtrain.rules.job import FrozenJob, Job, SourceObject, default_job, settle_image
 from sealtrain.rules.job_file import parse_job
 from sealtrain.rules.resources import ObjectInfo
+from sealtrain.rules.sealed import LARGEST_MANIFEST_BYTES
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.table import check_learnable, is_table
 from sealtrain.rules.uploads import (
@@ -96,16 +107,12 @@ def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: 
     job = _job(upload, prefix, storage)
     image, image_digest = settle_image(job, settings.trainer, settings.approved_images)
     shape, _, worst_case = cost_of(job, settings.region)
-    objects = source_objects(_dataset(upload, prefix, storage), prefix)
+    uploaded = source_objects(_dataset(upload, prefix, storage), prefix)
+    manifest, objects = _sealed_before(uploaded, upload, job, storage)
     check_fits(objects, shape)
-    own = image == settings.trainer
-    looks = []
-    for each in objects:
-        if job.format == "csv" or (own and is_table(each.name)):
-            head = storage.get(upload.bucket, each.name, each.generation, first=SNIFFED_BYTES)
-            looks.append(check_csv(each.name, head, each.size))
-    if own:
-        check_learnable([look for look in looks if is_table(look.name)], job.arguments)
+    if manifest is None:
+        check_hashable(objects)
+        _look(objects, job, image == settings.trainer, upload, storage)
     return FrozenJob(
         run=run,
         job=job,
@@ -117,7 +124,52 @@ def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: 
         worst_case_usd=worst_case,
         admitted_at=at.isoformat(),
         expires=int(at.timestamp()) + expires_s(job),
+        manifest=manifest,
     )
+
+
+def _look(
+    objects: tuple[SourceObject, ...], job: Job, own: bool, upload: Upload, storage: Storage
+) -> None:
+    """Judge tables by their first bytes; `own`: by what the deployment's own trainer can learn from."""
+    looks = []
+    for each in objects:
+        if job.format == "csv" or (own and is_table(each.name)):
+            head = storage.get(upload.bucket, each.name, each.generation, first=SNIFFED_BYTES)
+            looks.append(check_csv(each.name, head, each.size))
+    if own:
+        check_learnable([look for look in looks if is_table(look.name)], job.arguments)
+
+
+def _sealed_before(
+    uploaded: tuple[SourceObject, ...], upload: Upload, job: Job, storage: Storage
+) -> tuple[SourceObject | None, tuple[SourceObject, ...]]:
+    """The manifest of a dataset that its owner sealed, and its parts; None and all, of any other."""
+    found = next((each for each in uploaded if each.path == MANIFEST), None)
+    if found is None or found.size > LARGEST_MANIFEST_BYTES:
+        return None, uploaded
+    data = storage.get(upload.bucket, found.name, found.generation)
+    if not looks_sealed(data):
+        return None, uploaded
+    # Who seals is asked for only here: other runs do not pay for loading it.
+    from sealtrain.sealing import SealingError, parse_owners_manifest
+
+    try:
+        manifest, _ = parse_owners_manifest(data)
+    except SealingError as error:
+        told = error.body
+        raise RefusedError(
+            "the sealed dataset's manifest cannot be used",
+            code="bad_manifest",
+            field=told.field,
+            got=told.got,
+            expected=told.expected,
+            remedy="seal the dataset again with `sealtrain seal`, and upload what it wrote",
+        ) from error
+    parts = tuple(each for each in uploaded if each is not found)
+    check_parts(manifest.files, parts)
+    check_pinned(manifest.id, job)
+    return found, parts
 
 
 def _job(upload: Upload, prefix: str | None, storage: Storage) -> Job:

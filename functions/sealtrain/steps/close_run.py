@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sealtrain.rules import bundle, canonical, dsse, names, policy, records, report, tables
+from sealtrain.rules import bundle, canonical, dsse, names, records, report, tables
 from sealtrain.rules.claims import evaluate
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.facts import Evidence, Facts, Record
 from sealtrain.rules.ledger import is_entry
 from sealtrain.rules.outcome import outcome_of

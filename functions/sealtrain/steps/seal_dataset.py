@@ -1,20 +1,20 @@
-"""Seal the dataset under a fresh data key, freeze the order, wrap the key bound to the order.
+"""Seal the dataset, freeze the order, wrap the key bound to the order; in as many calls as that takes.
 
-- Two passes: the first hashes the frozen generations (the dataset's id is in every part's associated
-  data), the second seals them; both see the same bytes or the upload counts as changed.
-- The order's bytes come first, their digest goes into the wrap, the wrapped key is kept, and only
-  then does the order stand. A call that died before that leaves parts under a seal id that nobody
-  names; they go with the bucket.
+- A call works for about BUDGET_S and says whether it is done; the longest piece of work is one part, or the
+  hash of one file. How far it is stands in the run's sealed bucket (`sealing.session`), with the data key
+  under the sealing key, until the order stands. A small dataset leaves no such trace.
+- What its owner sealed before upload is copied inside Cloud Storage: nothing here can open it.
+- The order's bytes come first, their digest goes into the wrap, the wrapped key is kept, and only then does
+  the order stand. Parts that no order names go with the bucket.
+- A source is removed only if the job says so, each part having been read back and compared, and after the
+  order stands.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from itertools import count
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,30 +22,26 @@ from msgspec.structs import replace
 
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest
+from sealtrain.rules.dataset import check_pinned
 from sealtrain.rules.errors import NotFoundError, RefusedError
 from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, SourceObject
-from sealtrain.rules.order import (
-    Dataset,
-    File,
-    HeldKey,
-    Order,
-    Part,
-    Resume,
-    dataset_id,
-    encode,
-    training_id,
-)
+from sealtrain.rules.order import Dataset, HeldKey, Order, Resume, encode, training_id
+from sealtrain.rules.sealed import Part
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import earlier, run_of, source_changed
-from sealtrain.sealing import DataKey, associated_data, count_parts, new_data_key, seal
+from sealtrain.sealing import PART_BYTES, SealingError, parse_owners_manifest
+from sealtrain.sealing.buckets import BucketVault, KmsKey, ObjectSource
+from sealtrain.sealing.session import Session
 
 if TYPE_CHECKING:
     from sealtrain.cloud.kms import Kms
     from sealtrain.cloud.state import State
     from sealtrain.cloud.storage import Storage
 
-_CHUNK_BYTES = 1024 * 1024
+BUDGET_S = 240
+_PARTS = "data/"
+_NOTES = "sealing/"
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,10 +51,11 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The digest of the order."""
+    """The digest of the order; empty while `done` is False: then call again."""
 
     run: str
     order_digest: str
+    done: bool
 
 
 def seal_dataset(
@@ -68,28 +65,100 @@ def seal_dataset(
     state: State,
     kms: Kms,
     settings: Settings,
-    clock: Callable[[], datetime],  # noqa: ARG001  # an order holds no time
+    clock: Callable[[], datetime],
+    budget_s: float = BUDGET_S,
+    part_bytes: int = PART_BYTES,
 ) -> Result:
-    """Seal once; when the order stands, give its digest. Raises RefusedError on a changed upload."""
+    """Go on sealing; once the order stands, give its digest. Raises RefusedError on a changed upload."""
     run = names.checked_run_id(request.run)
-    standing = state.find_order_digest(run)
-    if standing is not None:
-        return Result(run=run, order_digest=standing)
     frozen = state.job(run)
-    key = new_data_key()
-    order = order_of(settings, frozen, _seal_all(frozen, key, storage, settings))
-    order = _resumed(order, state, storage)
-    order_digest = digest(encode(order))
-    wrapped = kms.encrypt(order.release.kms_key, key.serialize(), order_digest.encode())
-    held = HeldKey(
-        order_digest=order_digest,
-        wrapped_key=b64encode(wrapped.ciphertext).decode(),
-        key_version=wrapped.key_version,
+    end = clock() + timedelta(seconds=budget_s)
+
+    def more() -> bool:
+        return clock() < end
+
+    order_digest: str | None = state.find_order_digest(run)
+    vault = BucketVault(names.sealed_bucket(settings, run), _NOTES, storage)
+    if order_digest is None and frozen.manifest is not None:
+        order_digest = _take_over(frozen, frozen.manifest, storage, state, settings, more)
+    elif order_digest is None:
+        order_digest = _seal(frozen, vault, storage, state, kms, settings, more, part_bytes)
+    if order_digest is None:
+        return Result(run=run, order_digest="", done=False)
+    vault.forget()
+    if frozen.job.source == "forget":
+        state.must_go_on(run)
+        for each in (*frozen.objects, *((frozen.manifest,) if frozen.manifest else ())):
+            storage.delete(frozen.bucket, each.name, each.generation)
+    return Result(run=run, order_digest=order_digest, done=True)
+
+
+def _seal(
+    frozen: FrozenJob,
+    vault: BucketVault,
+    storage: Storage,
+    state: State,
+    kms: Kms,
+    settings: Settings,
+    more: Callable[[], bool],
+    part_bytes: int,
+) -> str | None:
+    """Seal a plain upload; the digest of its order, or None while there is more to do."""
+    bucket = names.sealed_bucket(settings, frozen.run)
+    session = Session(
+        [ObjectSource(frozen.bucket, each, storage) for each in frozen.objects],
+        vault,
+        KmsKey(names.sealing_key(settings), kms),
+        prefix=_PARTS,
+        accept=lambda found: check_pinned(found, frozen.job),
+        read_back=frozen.job.source == "forget",
+        part_bytes=part_bytes,
     )
-    state.keep(names.held(run, order_digest), held)
-    # Another call of this step may have been faster: its order stands, and its key is held too.
-    kept = state.keep(names.order(run), order)
-    return Result(run=run, order_digest=digest(encode(kept)))
+    try:
+        found = session.advance(more)
+    except SealingError as error:
+        raise _refused(error) from error
+    if found is None:
+        return None
+    dataset = Dataset(sealed_by="service", id=found.id, bucket=bucket, prefix=_PARTS, files=found.files)
+    order = _resumed(order_of(settings, frozen, dataset), state, storage)
+    order_digest = digest(encode(order))
+    wrapped = kms.encrypt(order.release.kms_key, found.key.serialize(), order_digest.encode())
+    return _freeze(order, b64encode(wrapped.ciphertext).decode(), wrapped.key_version, state)
+
+
+def _take_over(
+    frozen: FrozenJob,
+    uploaded: SourceObject,
+    storage: Storage,
+    state: State,
+    settings: Settings,
+    more: Callable[[], bool],
+) -> str | None:
+    """Copy what the owner sealed into the run's bucket; the digest of its order, or None as above."""
+    bucket = names.sealed_bucket(settings, frozen.run)
+    try:
+        manifest, key = parse_owners_manifest(storage.get(frozen.bucket, uploaded.name, uploaded.generation))
+        if not _copy(frozen, bucket, storage, more):
+            return None
+    except NotFoundError as error:
+        raise source_changed(error.body.field or uploaded.name, uploaded.generation) from error
+    except SealingError as error:
+        raise _refused(error) from error
+    files = tuple(
+        msgspec.structs.replace(file, parts=tuple(_moved(part) for part in file.parts))
+        for file in manifest.files
+    )
+    dataset = Dataset(
+        sealed_by="owner",
+        id=manifest.id,
+        bucket=bucket,
+        prefix=_PARTS,
+        files=files,
+        manifest=manifest.binding(),
+    )
+    order = _resumed(order_of(settings, frozen, dataset, key.kms_key), state, storage)
+    return _freeze(order, key.wrapped, key.key_version, state)
 
 
 def _resumed(order: Order, state: State, storage: Storage) -> Order:
@@ -110,78 +179,44 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
     return replace(order, checkpoint=replace(place, resume=resume))
 
 
-def _seal_all(frozen: FrozenJob, key: DataKey, storage: Storage, settings: Settings) -> Dataset:
-    digests = {each.path: _Source(frozen, each, storage).read_all() for each in frozen.objects}
-    found = dataset_id((each.path, each.size, digests[each.path]) for each in frozen.objects)
-    if frozen.job.dataset not in {"", found}:
-        raise RefusedError(
-            "the dataset is not the one that the job pins",
-            code="dataset_not_pinned",
-            field="dataset",
-            got=found,
-            expected=frozen.job.dataset,
-            remedy="upload the pinned data, or correct job.yaml",
-        )
-    bucket = names.sealed_bucket(settings, frozen.run)
-    prefix = f"data/{secrets.token_hex(8)}/"
-    numbers = count()
-    files = []
+def _copy(frozen: FrozenJob, bucket: str, storage: Storage, more: Callable[[], bool]) -> bool:
+    """Copy the parts that are not there yet; whether all are."""
+    there = {each.name: each for each in storage.list(bucket, _PARTS)}
     for each in frozen.objects:
-        source = _Source(frozen, each, storage)
-        parts = tuple(_seal_parts(source, found, key, storage, bucket, prefix, numbers))
-        if source.sha256() != digests[each.path]:
-            raise source_changed(each.name, each.generation)
-        files.append(File(path=each.path, size=each.size, sha256=digests[each.path], parts=parts))
-    return Dataset(sealed_by="service", id=found, bucket=bucket, prefix=prefix, files=tuple(files))
+        name = _PARTS + each.path
+        if name not in there and not more():
+            return False
+        copy = there.get(name)
+        if copy is None:
+            copy = storage.copy(frozen.bucket, each.name, each.generation, bucket, name)
+        if (copy.size, copy.crc32c) != (each.size, each.crc32c):
+            raise SealingError(
+                name,
+                got=f"{copy.size} bytes, crc32c {copy.crc32c}",
+                expected=f"{each.size} bytes, crc32c {each.crc32c}",
+                remedy="start another attempt",
+            )
+    return True
 
 
-def _seal_parts(
-    source: _Source,
-    dataset: str,
-    key: DataKey,
-    storage: Storage,
-    bucket: str,
-    prefix: str,
-    numbers: Iterator[int],
-) -> Iterator[Part]:
-    parts = count_parts(source.object.size)
-    for part in range(parts):
-        name = f"{prefix}part-{next(numbers):05d}"
-        place = associated_data(dataset, source.object.path, part, parts)
-        with storage.open_writer(bucket, name) as writer:
-            sealed = seal(source, writer, key, place)
-        yield Part(
-            object=name,
-            size=sealed.size,
-            sha256=sealed.sha256,
-            sealed_size=sealed.sealed_size,
-            sealed_sha256=sealed.sealed_sha256,
-        )
+def _freeze(order: Order, wrapped_key: str, key_version: str, state: State) -> str:
+    order_digest = digest(encode(order))
+    held = HeldKey(order_digest=order_digest, wrapped_key=wrapped_key, key_version=key_version)
+    state.keep(names.held(order.run, order_digest), held)
+    # Another call of this step may have been faster: its order stands, and its key is held too.
+    return digest(encode(state.keep(names.order(order.run), order)))
 
 
-class _Source:
-    """One object of the upload, read at its frozen generation and hashed as it passes."""
+def _moved(part: Part) -> Part:
+    return msgspec.structs.replace(part, object=_PARTS + part.object)
 
-    def __init__(self, frozen: FrozenJob, each: SourceObject, storage: Storage) -> None:
-        self.object = each
-        self._reader = storage.open_reader(frozen.bucket, each.name, each.generation, each.crc32c)
-        self._hash = hashlib.sha256()
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Give the next bytes. Raises RefusedError when the generation is gone."""
-        try:
-            data = self._reader.read(size)
-        except NotFoundError as error:
-            raise source_changed(self.object.name, self.object.generation) from error
-        self._hash.update(data)
-        return data
-
-    def read_all(self) -> str:
-        """Read to the end for the digest alone."""
-        while self.read(_CHUNK_BYTES):
-            pass
-        return self.sha256()
-
-    def sha256(self) -> str:
-        """The digest of what was read so far."""
-        return f"sha256:{self._hash.hexdigest()}"
+def _refused(error: SealingError) -> RefusedError:
+    return RefusedError(
+        error.body.message,
+        code="sealing_refused",
+        field=error.body.field,
+        got=error.body.got,
+        expected=error.body.expected,
+        remedy=error.body.remedy,
+    )

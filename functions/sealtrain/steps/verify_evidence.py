@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from sealtrain.rules import attested, canonical, machine, names, policy, records, token
+from sealtrain.rules import canonical, machine, names, records
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotReadyError
+from sealtrain.rules.evidence import attested, policy, token
+from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.order import Order, parse_order
 from sealtrain.rules.settings import Settings
 
@@ -155,7 +157,7 @@ def _judge(case: _Case, shown: bytes, settings: Settings, at: datetime) -> recor
 
 def _objections(
     verdict: records.VerdictRecord, case: _Case, storage: Storage, settings: Settings, now: datetime
-) -> tuple[policy.Finding, ...]:
+) -> tuple[Finding, ...]:
     """Why an acceptance on record does not follow from the run's records; none if it does."""
     shown = storage.find(names.evidence_bucket(settings), names.token(case.run))
     if shown is None:
@@ -181,7 +183,7 @@ def _objections(
 
 def _lost_since(
     case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
-) -> tuple[policy.Finding, ...]:
+) -> tuple[Finding, ...]:
     """Why a machine that was accepted has lost its attestation; none while it renews it, or has ended.
 
     The newest token is judged at the time at which the storage took it.
@@ -206,7 +208,7 @@ def _ended(compute: Compute, name: str, now: datetime) -> str:
     return "the machine is gone" if found is None else machine.end_of(found, now, patience_s=0)
 
 
-def _refused(case: _Case, at: datetime, finding: policy.Finding) -> records.VerdictRecord:
+def _refused(case: _Case, at: datetime, finding: Finding) -> records.VerdictRecord:
     return records.VerdictRecord(
         run=case.run,
         verdict="not_met",
@@ -221,8 +223,8 @@ def _refused(case: _Case, at: datetime, finding: policy.Finding) -> records.Verd
     )
 
 
-def _finding(reason: str, field: str, got: object, expected: object) -> policy.Finding:
-    return policy.Finding(
+def _finding(reason: str, field: str, got: object, expected: object) -> Finding:
+    return Finding(
         reason=reason,
         field=field,
         got=str(got)[:200],
@@ -231,8 +233,8 @@ def _finding(reason: str, field: str, got: object, expected: object) -> policy.F
     )
 
 
-def _silence(ended: str) -> policy.Finding:
-    return policy.Finding(
+def _silence(ended: str) -> Finding:
+    return Finding(
         reason="silence",
         field="token",
         got=ended or f"no token within {SILENCE_S} s",
@@ -241,8 +243,8 @@ def _silence(ended: str) -> policy.Finding:
     )
 
 
-def _broken(error: EvidenceError) -> policy.Finding:
-    return policy.Finding(
+def _broken(error: EvidenceError) -> Finding:
+    return Finding(
         reason="malformed",
         field=error.body.field or "token",
         got=error.body.got or "",

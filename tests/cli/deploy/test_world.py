@@ -10,7 +10,8 @@ from typing import Any, get_args
 import celpy
 import pytest
 from celpy.adapter import json_to_cel
-from sealtrain.rules import ledger, names, policy, records, step_table
+from sealtrain.rules import ledger, names, records, step_table
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
 
 from cli.deploy.description import Grant, Parts, World
@@ -102,9 +103,14 @@ def test_only_the_attested_members_decrypt_on_the_release_ring(world: World) -> 
 def test_the_owner_alone_opens_models_and_the_workload_only_seals_them(world: World) -> None:
     """The workload encrypts with the owner's key and cannot decrypt."""
     on_key = [grant for grant in world.grants if grant.on == names.owner_key(SETTINGS)]
-    held = {grant.member: permissions(world, grant.role) for grant in on_key}
+    held: dict[str, set[str]] = {}
+    for grant in on_key:
+        held.setdefault(grant.member, set()).update(permissions(world, grant.role))
     assert held == {
-        "user:owner@example.org": {"cloudkms.cryptoKeyVersions.useToDecrypt"},
+        "user:owner@example.org": {
+            "cloudkms.cryptoKeyVersions.useToDecrypt",
+            "cloudkms.cryptoKeyVersions.useToEncrypt",
+        },
         f"serviceAccount:{names.service_account(SETTINGS, 'workload')}": {
             "cloudkms.cryptoKeyVersions.useToEncrypt"
         },
@@ -129,7 +135,9 @@ MAKER_OF = {
 WITNESS_OF = {
     **{names.token(RUN): "workload", names.receipt(RUN): "workload"},
     **{names.verdict(RUN): "verify_evidence", records.published(RUN): "publish_model"},
-    **{names.log_entry(RUN, "1x"): "record_attestation", names.proof(RUN): "tear_down"},
+    **{names.log_entry(RUN, "1x"): "record_attestation", names.alert(RUN, "1x"): "record_attestation"},
+    **{names.judgement(f"runs/{RUN}/evidence/00001/token.json"): "record_attestation"},
+    names.proof(RUN): "tear_down",
     **dict.fromkeys(
         (
             names.bundle(RUN),

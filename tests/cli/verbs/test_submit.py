@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sealtrain.rules.order import dataset_id
+from sealtrain.rules.sealed import dataset_id
 
 from cli.progress import Progress
 from cli.verbs.submit import dry_run, end_lines

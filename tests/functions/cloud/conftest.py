@@ -41,6 +41,7 @@ def _prepare(settings: Settings) -> None:
         _post(settings, f"{place}/keyRings?keyRingId=sealtrain-{word}", {})
     for key, purpose, algorithm in (
         (names.storage_key(settings), "ENCRYPT_DECRYPT", "GOOGLE_SYMMETRIC_ENCRYPTION"),
+        (names.sealing_key(settings), "ENCRYPT_DECRYPT", "GOOGLE_SYMMETRIC_ENCRYPTION"),
         (names.bundle_key(settings), "ASYMMETRIC_SIGN", "EC_SIGN_P256_SHA256"),
     ):
         ring, _, key_id = key.partition("/cryptoKeys/")
@@ -52,6 +53,7 @@ def _prepare(settings: Settings) -> None:
         )
     _bind(settings, names.storage_key(settings), cryptoKeyEncrypterDecrypter=AGENTS)
     _bind(settings, names.key_ring(settings, "release"), cryptoKeyEncrypter=ME)
+    _bind(settings, names.sealing_key(settings), cryptoKeyEncrypterDecrypter=ME)
     _bind(settings, names.key_ring(settings, "evidence"), signer=ME)
     _post(settings, names.topic(settings, "job-events"), {}, "PUT")
     account = {"accountId": "sealtrain-workload", "serviceAccount": {}}

@@ -4,12 +4,19 @@ import hashlib
 from typing import Any
 
 import pytest
+import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from sealtrain.cloud.connect import Cloud
 from sealtrain.cloud.kms import Kms
 from sealtrain.rules import names
-from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, NotReadyError, UnavailableError
+from sealtrain.rules.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    NotReadyError,
+    SealtrainError,
+    UnavailableError,
+)
 from sealtrain.rules.resources import KeySpec
 
 
@@ -75,3 +82,23 @@ def test_damaged_bytes_are_not_used(kms: Kms, confirmed: bool, crc32c: int | Non
     """Not confirmed, without a checksum, or with another: ask again."""
     with pytest.raises(UnavailableError):
         kms._check("key", confirmed, b"payload", crc32c)
+
+
+def test_what_was_wrapped_opens_by_its_own_version_after_a_rotation(cloud: Cloud, kms: Kms) -> None:
+    """Old versions still open, new wraps use the new one; other associated data opens nothing."""
+    key = names.sealing_key(cloud.settings)
+    old = kms.encrypt(key, b"secret", b"dataset")
+    rotate(cloud, key)
+    new = kms.encrypt(key, b"secret", b"dataset")
+    assert (old.key_version[-1], new.key_version[-1]) == ("1", "2")
+    assert {kms.decrypt(key, one.ciphertext, b"dataset") for one in (old, new)} == {b"secret"}
+    with pytest.raises(SealtrainError):
+        kms.decrypt(key, old.ciphertext, b"another")
+
+
+def rotate(cloud: Cloud, key: str) -> None:
+    """Make a new version the primary one."""
+    url = f"{cloud.settings.endpoint}/v1/{key}"
+    made = requests.post(f"{url}/cryptoKeyVersions", json={}, timeout=10).json()["name"]
+    body = {"cryptoKeyVersionId": made.rpartition("/")[2]}
+    requests.post(f"{url}:updatePrimaryVersion", json=body, timeout=10).raise_for_status()

@@ -149,3 +149,31 @@ def test_a_listing_is_by_prefix_and_complete(storage: Storage, bucket: str) -> N
     made = {name: storage.create(bucket, name, b"xy") for name in ("a/1", "a/2", "b/1")}
     found = storage.list(bucket, "a/")
     assert [(o.name, o.generation, o.size) for o in found] == [(n, made[n], 2) for n in ("a/1", "a/2")]
+
+
+def test_a_stream_begins_in_the_middle(storage: Storage, bucket: str) -> None:
+    """From any byte on; then nothing is compared with the whole object's checksum."""
+    storage.create(bucket, NAME, b"0123456789")
+    found = storage.stat(bucket, NAME)
+    assert found is not None
+    assert storage.open_reader(bucket, NAME, found.generation, found.crc32c, 4).read() == b"456789"
+    assert storage.open_reader(bucket, NAME, found.generation, found.crc32c).read() == b"0123456789"
+
+
+def test_a_copy_is_made_once_and_of_one_generation(storage: Storage, bucket: str) -> None:
+    """The bytes never pass through here; a copy that stands is given back as it is."""
+    generation = storage.create(bucket, NAME, b"one")
+    copy = storage.copy(bucket, NAME, generation, bucket, "copy")
+    assert storage.get(bucket, "copy") == b"one"
+    newer = storage.put(bucket, NAME, b"two")
+    assert storage.copy(bucket, NAME, newer, bucket, "copy") == copy
+    with pytest.raises(NotFoundError):
+        storage.copy(bucket, NAME, generation, bucket, "another")
+
+
+def test_a_generation_is_deleted_and_no_other(storage: Storage, bucket: str) -> None:
+    """What came later under the same name stays."""
+    old = storage.create(bucket, NAME, b"one")
+    storage.put(bucket, NAME, b"two")
+    assert not storage.delete(bucket, NAME, old)
+    assert storage.get(bucket, NAME) == b"two"

@@ -1,14 +1,21 @@
 """Log entries about runs: kept as issued, told in rows, acted on when they raise an alarm."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from sealtrain.listeners import record_attestation
-from sealtrain.rules import canonical, names
+from sealtrain.rules import canonical, names, records
 from sealtrain.rules.errors import InvalidRequestError, RefusedError
+from sealtrain.rules.evidence import policy
+from sealtrain.rules.ledger import zone_of
+from sealtrain.steps import verify_evidence
 
+from tests.functions import authority
 from tests.functions.closing import World
+
+MACHINE_ID = "1000"
 
 
 def integrity(run: str, **events: Any) -> dict[str, Any]:
@@ -16,7 +23,7 @@ def integrity(run: str, **events: Any) -> dict[str, Any]:
         "insertId": "integrity-1",
         "logName": "projects/demo-project/logs/compute.googleapis.com%2Fshielded_vm_integrity",
         "timestamp": "2026-11-22T12:00:10Z",
-        "resource": {"type": "gce_instance", "labels": {"instance_id": "4"}},
+        "resource": {"type": "gce_instance", "labels": {"instance_id": MACHINE_ID}},
         "labels": {"compute.googleapis.com/resource_name": f"sealtrain-{run}"},
         "jsonPayload": events,
     }
@@ -30,7 +37,7 @@ def test_entry_is_kept_as_issued_with_a_row_about_it() -> None:
         b'{ "insertId":"a1", "logName":"projects/p/logs/x", "timestamp":"2026-11-22T12:00:00Z",'
         + (f' "protoPayload": {{"resourceName":"projects/p/zones/z/instances/sealtrain-{run}"}} }}').encode()
     )
-    rooms = {n: getattr(world, n) for n in ("storage", "kms", "pubsub", "bigquery")}
+    rooms = {n: getattr(world, n) for n in ("storage", "kms", "pubsub", "bigquery", "ledger")}
     found = record_attestation.record_attestation(
         msgspec.Raw(raw), **rooms, settings=world.settings, clock=world.clock
     )
@@ -71,15 +78,41 @@ def test_alarm_closes_the_key_and_asks_for_teardown(alarm: str, events: dict[str
 
 
 def test_refused_attestation_in_the_audit_log_is_an_alarm() -> None:
-    """The attestation service's own log of a refusal is an alarm."""
+    """The attestation service's own log of a refusal is an alarm about the VM that the platform names."""
     world = World()
     run = world.start()
-    entry = world.log_entry(run)
-    entry["protoPayload"] |= {
-        "serviceName": "confidentialcomputing.googleapis.com",
-        "status": {"code": 7},
-    }
+    entry = refusal(f"{ATTESTATION}/challenges/1", labels={"instance_name": f"sealtrain-{run}"})
     assert world.call_raw(record_attestation, entry).alarm == "attestation_refused"
+
+
+def test_a_refused_attestation_cannot_be_pinned_on_another_run() -> None:
+    """A caller names the challenge that the log repeats: spelled like another VM, it is about no run."""
+    world = World()
+    run = world.start()
+    for name in (f"sealtrain-{run}", run):
+        with pytest.raises(RefusedError):
+            world.call_raw(record_attestation, refusal(f"{ATTESTATION}/challenges/{name}"))
+    assert world.pubsub.published == []
+    versions = world.kms.list_versions(names.run_key(world.settings, run))
+    assert [one.state for one in versions] == ["ENABLED"]
+
+
+ATTESTATION = "projects/demo-project/locations/us-central1"
+
+
+def refusal(resource: str, **place: Any) -> dict[str, Any]:
+    """The attestation service's audit entry about a call that it refused."""
+    return {
+        "insertId": "refused-1",
+        "logName": "projects/demo-project/logs/cloudaudit.googleapis.com%2Factivity",
+        "timestamp": "2026-11-22T12:00:10Z",
+        "resource": {"type": "audited_resource", **place},
+        "protoPayload": {
+            "serviceName": "confidentialcomputing.googleapis.com",
+            "resourceName": resource,
+            "status": {"code": 7},
+        },
+    }
 
 
 def test_good_integrity_raises_none() -> None:
@@ -149,3 +182,165 @@ def test_what_is_no_entry_is_refused() -> None:
     for message in ({}, [], {"insertId": 1, "logName": "x", "timestamp": "y"}):
         with pytest.raises(InvalidRequestError):
             world.call_raw(record_attestation, message)
+
+
+def booted(run: str, instance_id: str = MACHINE_ID) -> dict[str, Any]:
+    entry = integrity(run, bootCounter="1")
+    entry["resource"]["labels"]["instance_id"] = instance_id
+    return entry
+
+
+def closed_with(world: World, run: str, reason: str) -> records.Alert:
+    """The alert record of a run whose key is closed and whose teardown was asked for, for this reason."""
+    versions = world.kms.list_versions(names.run_key(world.settings, run))
+    assert [one.state for one in versions] == ["DISABLED"]
+    assert [(topic, message["run"]) for topic, message in world.pubsub.published] == [
+        ("sealtrain-teardown-requests", run)
+    ]
+    alerts = world.storage.list(world.evidence, f"runs/{run}/alerts/")
+    [one] = [one for one in alerts if one.name.endswith(".alert.json")]
+    alert = records.parse(world.storage.get(world.evidence, one.name), records.Alert, "alert")
+    assert {finding.reason for finding in alert.reasons} == {reason}
+    return alert
+
+
+def test_alarm_makes_an_alert_record_about_the_kept_entry() -> None:
+    """The alert names the entry by digest, what was found, and whether the key had been handed over."""
+    world = World()
+    run = world.start()
+    entry = integrity(run, lateBootReportEvent={"policyEvaluationPassed": False})
+    kept = world.call_raw(record_attestation, entry).object
+    alert = closed_with(world, run, "integrity")
+    assert (alert.source, alert.released) == (kept, False)
+    assert alert.source_sha256 == canonical.digest(world.storage.get(world.evidence, kept))
+
+
+def test_entry_of_an_unknown_machine_is_an_alarm() -> None:
+    """A machine of the run's name that the ledger does not know closes the key."""
+    world = World()
+    run = world.start()
+    assert world.call_raw(record_attestation, booted(run, "666")).alarm == "instance"
+    [finding] = closed_with(world, run, "instance").reasons
+    assert finding.got == "666"
+    assert MACHINE_ID in finding.expected
+
+
+def test_entry_of_a_machine_that_is_just_being_made_is_none() -> None:
+    """Between intent and outcome nobody knows the machine's id yet."""
+    world = World()
+    run = world.prepare()
+    zone = "projects/demo-project/zones/us-central1-a"
+    world.ledger.intent(run, "instance", f"{zone}/instances/sealtrain-{run}")
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
+
+
+def test_entry_of_a_machine_that_a_group_is_waited_for_is_none() -> None:
+    """A flex-start machine may speak before the step that looks for it has seen it."""
+    world = World()
+    run = world.prepare()
+    world.ledger.intent(run, "request", "projects/demo-project/zones/us-central1-a/x/sealtrain-r")
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
+    other = World()
+    assert other.call_raw(record_attestation, booted(other.prepare())).alarm == "instance"
+
+
+def test_silence_is_an_alarm() -> None:
+    """A machine that has run a quarter of an hour without a token closes the key; with one it does not."""
+    world = World()
+    run = world.start()
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
+    world.time += timedelta(seconds=record_attestation.SILENCE_S)
+    assert world.call_raw(record_attestation, booted(run)).alarm == "silence"
+    closed_with(world, run, "silence")
+    speaking = World()
+    other = speaking.start()
+    speaking.attest(other)
+    speaking.time += timedelta(seconds=record_attestation.SILENCE_S)
+    assert speaking.call_raw(record_attestation, booted(other)).alarm == ""
+
+
+def test_silence_limit_is_that_of_the_step() -> None:
+    """Listener and step wait equally long."""
+    assert record_attestation.SILENCE_S == verify_evidence.SILENCE_S
+
+
+def attest_again(world: World, run: str, number: int = 1, **changes: Any) -> None:
+    """The machine shows a later token, as the workload stores it."""
+    digest = world.state.order(run)[1]
+    pem = authority.public_pem(world.workload_key)
+    name = world.instance(run)
+    good = {
+        "submods__gce__instance_id": world.compute.found[name].id,
+        "submods__gce__zone": zone_of(name),
+        "submods__gce__instance_name": name.rpartition("/")[2],
+        "swversion": [f"26080{number}"],
+    }
+    body = authority.claims(records.nonce(digest, pem), **{**good, **changes})
+    record = records.TokenRecord(authority.issue(body), pem, MACHINE_ID, digest)
+    place = f"runs/{run}/evidence/{number:05d}/token.json"
+    world.storage.created = authority.NOW.isoformat()
+    world.storage.create(world.evidence, place, canonical.dumps(record))
+
+
+LATER_CASES: list[tuple[str, dict[str, Any]]] = [
+    ("debug", {"dbgstat": "enabled"}),
+    ("hwmodel", {"hwmodel": "GCP_SHIELDED_VM"}),
+    ("gpu", {"submods__nvidia_gpu": {"cc_mode": "OFF"}}),
+    ("instance", {"submods__gce__instance_id": "666"}),
+    ("image", {"submods__container__image_digest": "sha256:" + "00" * 32}),
+    ("nonce", {"eat_nonce": ["another"]}),
+]
+
+
+@pytest.mark.parametrize(("reason", "changes"), LATER_CASES, ids=[reason for reason, _ in LATER_CASES])
+def test_a_later_token_that_does_not_meet_the_policy_closes_the_key(
+    reason: str, changes: dict[str, Any]
+) -> None:
+    """Each attestation after the first is judged as the first was, and the judgement is on record."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    attest_again(world, run, 1)
+    assert world.call_raw(record_attestation, booted(run)).alarm == ""
+    attest_again(world, run, 2, **changes)
+    assert world.call_raw(record_attestation, integrity(run)).alarm == reason
+    closed_with(world, run, reason)
+    kept = f"runs/{run}/evidence/00002/judgement.json"
+    verdict = records.parse(world.storage.get(world.evidence, kept), records.VerdictRecord, "judgement")
+    assert (verdict.verdict, verdict.policy_version) == ("not_met", policy.load().version)
+    assert verdict.token_digest
+    assert verdict.verifier
+
+
+def test_a_token_shown_again_is_a_replay() -> None:
+    """The first token is no second attestation."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    first = world.storage.get(world.evidence, names.token(run))
+    world.storage.created = authority.NOW.isoformat()
+    world.storage.create(world.evidence, f"runs/{run}/evidence/00001/token.json", first)
+    assert world.call_raw(record_attestation, booted(run)).alarm == "replay"
+    closed_with(world, run, "replay")
+
+
+def test_a_later_record_that_is_none_is_malformed() -> None:
+    """What a workload of ours would not write closes the key."""
+    world = World()
+    run = world.start()
+    world.attest(run)
+    world.storage.create(world.evidence, f"runs/{run}/evidence/00001/token.json", b"{}")
+    assert world.call_raw(record_attestation, booted(run)).alarm == "malformed"
+    closed_with(world, run, "malformed")
+
+
+def test_a_delivery_that_was_cut_off_is_done_again() -> None:
+    """The second delivery finds the alert, and closes the key and asks for teardown all the same."""
+    world = World()
+    run = world.start()
+    entry = booted(run, "666")
+    world.call_raw(record_attestation, entry)
+    world.kms.states.clear()
+    world.pubsub.published.clear()
+    world.call_raw(record_attestation, entry)
+    closed_with(world, run, "instance")

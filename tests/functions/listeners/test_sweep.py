@@ -71,6 +71,17 @@ def test_run_whose_workflow_ended_is_torn_down_and_closed_at_once(state: str | N
     assert asked(world) == {}
 
 
+def test_run_that_lost_its_workflow_after_all_was_done_has_succeeded() -> None:
+    """Only the close was lost: the records show success, and say so."""
+    world = World()
+    run = world.succeed()
+    world.call(tear_down, run=run)
+    world.executions.state = "CANCELLED"
+    carry_out(world)
+    closed = json.loads(world.storage.get(world.evidence, names.closed(run)))
+    assert (closed["outcome"], closed["reason"]) == ("succeeded", "")
+
+
 def test_run_that_was_torn_down_and_lost_its_workflow_is_closed() -> None:
     """A proof alone is no end: somebody has to write the bundle."""
     world = World()

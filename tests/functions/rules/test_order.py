@@ -11,7 +11,8 @@ from sealtrain.rules.canonical import digest, dumps
 from sealtrain.rules.errors import EvidenceError
 from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, Job, SourceObject
-from sealtrain.rules.order import Dataset, File, Order, Part, dataset_id, encode, parse_order
+from sealtrain.rules.order import Dataset, Order, encode, parse_order
+from sealtrain.rules.sealed import Part, SealedFile, dataset_id, id_of
 
 from tests.functions.memory import DIGEST, IMAGE, SETTINGS
 
@@ -21,8 +22,8 @@ RUN = "r0123456789ab"
 def an_order() -> Order:
     """The order of a run with one file."""
     part = Part(object="data/x/part-00000", size=3, sha256=DIGEST, sealed_size=40, sealed_sha256=DIGEST)
-    file = File(path="data.csv", size=3, sha256=DIGEST, parts=(part,))
-    found = dataset_id([(file.path, file.size, file.sha256)])
+    file = SealedFile(path="data.csv", size=3, sha256=DIGEST, parts=(part,))
+    found = id_of([file])
     dataset = Dataset(sealed_by="service", id=found, bucket="b", prefix="data/x/", files=(file,))
     frozen = FrozenJob(
         run=RUN, job=Job(arguments={"é": 1.5}), image=IMAGE, image_digest=DIGEST, bucket="inbox",

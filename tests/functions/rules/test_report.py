@@ -6,7 +6,8 @@ from functools import lru_cache
 import markupsafe
 import msgspec
 import pytest
-from sealtrain.rules import bundle, certificates, claims, cost, names, outcome, proof, report, tables
+from sealtrain.rules import bundle, claims, cost, names, outcome, proof, report, tables
+from sealtrain.rules.evidence import certificates
 from sealtrain.rules.facts import Evidence, Facts
 from sealtrain.rules.ledger import Entry
 from sealtrain.rules.resources import KeyVersion

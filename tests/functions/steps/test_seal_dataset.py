@@ -3,14 +3,17 @@
 import base64
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import pytest
 from sealtrain.rules import names
-from sealtrain.rules.errors import RefusedError
-from sealtrain.sealing import DataKey, associated_data, open_
+from sealtrain.rules.errors import JobFailedError, RefusedError
+from sealtrain.sealing import DataKey, Part, associated_data, open_, open_file
 from sealtrain.steps import create_bucket, create_key, plan_capacity, seal_dataset
 
-from tests.functions.memory import CSV, DIGEST, DiedError, World
+from tests.functions.memory import CSV, DIGEST, DiedError, MemoryStorage, World
 
 
 def ready(world: World, job: bytes | None = None) -> str:
@@ -58,17 +61,129 @@ def test_sealing_twice_gives_the_order_that_stands() -> None:
     assert world.storage.writes == writes
 
 
-@pytest.mark.parametrize("after", [1, 2, 3])
-def test_a_call_that_died_is_taken_up_under_a_fresh_key(after: int) -> None:
-    """Died at a part, at the held key or at the order: the next call makes one order that opens."""
+def seal_to_the_end(world: World, run: str, budget_s: float = 240) -> Any:
+    """Call the step as the workflow does, with small parts, until it says that it is done."""
+    for _ in range(100):
+        found = seal_dataset.seal_dataset(
+            seal_dataset.Request(run=run),
+            storage=world.storage,  # type: ignore[arg-type]
+            state=world.state,
+            kms=world.kms,  # type: ignore[arg-type]
+            settings=world.settings,
+            clock=world.clock,
+            budget_s=budget_s,
+            part_bytes=5,
+        )
+        if found.done:
+            return found
+    raise AssertionError("it never ends")
+
+
+def opened(world: World, run: str) -> dict[str, bytes]:
+    """The sealed dataset, opened as the workload does."""
+    order, order_digest = world.state.order(run)
+    key, found = data_key(world, run, order_digest), {}
+    for file in order.dataset.files:
+        out = io.BytesIO()
+        bucket = order.dataset.bucket
+
+        def fetch(part: Part, bucket: str = bucket) -> Any:
+            return nullcontext(io.BytesIO(world.storage.get(bucket, part.object)))
+
+        open_file(order.dataset, file, fetch, out, key)
+        found[file.path] = out.getvalue()
+    return found
+
+
+def test_a_large_dataset_takes_as_many_calls_as_its_time_allows() -> None:
+    """Without any time, each call does one piece; nothing but the parts is left once the order stands."""
     world = World()
     run = ready(world)
-    world.storage.dies_at = world.storage.writes + after
-    with pytest.raises(DiedError):
-        world.call(seal_dataset, run=run)
-    assert world.state.find_order_digest(run) is None
-    found = world.call(seal_dataset, run=run)
-    assert data_key(world, run, found.order_digest)
+    first = seal_dataset.seal_dataset(
+        seal_dataset.Request(run=run), storage=world.storage, state=world.state, kms=world.kms,  # type: ignore[arg-type]
+        settings=world.settings, clock=world.clock, budget_s=0, part_bytes=5,
+    )  # fmt: skip
+    assert (first.done, first.order_digest) == (False, "")
+    seal_to_the_end(world, run, budget_s=0)
+    assert opened(world, run) == {"data.csv": CSV}
+    bucket = names.sealed_bucket(world.settings, run)
+    assert len(world.state.order(run)[0].dataset.files[0].parts) == 3
+    assert all(each.name.startswith("data/") for each in world.storage.list(bucket))
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_a_call_may_die_at_any_write(forget: bool) -> None:
+    """Wherever the process ends, the next call goes on; one order stands, and it opens to the upload."""
+    died = 0
+    for after in range(1, 40):
+        world = World()
+        run = ready(world, job=b"source: forget" if forget else b"{}")
+        for _ in range(3):
+            world.storage.dies_at = world.storage.writes + after
+            try:
+                seal_to_the_end(world, run)
+                break
+            except DiedError:
+                died += 1
+        world.storage.dies_at = 0
+        seal_to_the_end(world, run)
+        assert opened(world, run) == {"data.csv": CSV}
+        assert world.storage.list(names.sealed_bucket(world.settings, run), "sealing/") == []
+        assert (world.storage.stat(world.inbox, "incoming/set/data.csv") is None) == forget
+    assert died > 10
+
+
+def test_a_source_is_forgotten_only_if_the_job_says_so() -> None:
+    """`source: forget` removes the frozen generation, and nothing that came later under its name."""
+    world = World()
+    run = ready(world, job=b"source: forget")
+    newer = None
+
+    class Storage(MemoryStorage):
+        def delete(self, bucket: str, name: str, generation: str | None = None) -> bool:
+            nonlocal newer
+            if bucket == world.inbox and newer is None:
+                newer = self.put(bucket, name, b"a,b\n9,9\n")
+            return super().delete(bucket, name, generation)
+
+    world.storage.__class__ = Storage
+    seal_to_the_end(world, run)
+    found = world.storage.stat(world.inbox, "incoming/set/data.csv")
+    assert found is not None
+    assert found.generation == newer
+
+
+def test_a_source_stays_if_its_sealed_copy_cannot_be_read_back() -> None:
+    """A part that is not what was written ends the run before anything is removed."""
+    world = World()
+    run = ready(world, job=b"source: forget")
+    bucket = names.sealed_bucket(world.settings, run)
+    write = world.storage.open_writer
+
+    @contextmanager
+    def damaging(to: str, name: str) -> Iterator[io.BytesIO]:
+        with write(to, name) as buffer:
+            yield buffer
+            buffer.write(b"x")
+
+    world.storage.open_writer = damaging  # type: ignore[method-assign]
+    with pytest.raises(RefusedError) as caught:
+        seal_to_the_end(world, run)
+    assert caught.value.code == "sealing_refused"
+    assert caught.value.body.field
+    assert caught.value.body.field.startswith("part 1 of 3 of data.csv (data/")
+    assert world.storage.stat(world.inbox, "incoming/set/data.csv") is not None
+    assert world.storage.list(bucket, "data/")
+
+
+def test_nothing_is_removed_from_a_run_that_is_being_torn_down() -> None:
+    """The sealed copy goes with the run: then the source must stay."""
+    world = World()
+    run = ready(world, job=b"source: forget")
+    world.storage.put(names.state_bucket(world.settings), names.teardown(run), b"{}")
+    with pytest.raises(JobFailedError):
+        seal_to_the_end(world, run)
+    assert world.storage.stat(world.inbox, "incoming/set/data.csv") is not None
 
 
 @pytest.mark.parametrize("change", ["replace", "remove"])

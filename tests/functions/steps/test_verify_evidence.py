@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from sealtrain.rules import canonical, names, records
 from sealtrain.rules.errors import EvidenceError, NotReadyError
+from sealtrain.rules.evidence import policy
 from sealtrain.steps import submit_job, verify_evidence
 
 from tests.functions import authority
@@ -41,7 +42,7 @@ def test_good_token_is_met() -> None:
     world.attest(run)
     found = world.call(verify_evidence, run=run)
     assert (found.verdict, found.trust_root) == ("met", "SIMULATED")
-    assert verdict(world, run)["policy_version"] == "1"
+    assert verdict(world, run)["policy_version"] == policy.load().version
     assert key_states(world, run) == ["ENABLED"]
 
 

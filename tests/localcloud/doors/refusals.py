@@ -93,9 +93,15 @@ STORAGE = [
         501,
         "retention",
     ),
-    ("POST", f"{UPLOAD}?uploadType=resumable", {"name": "\ud800"}, 400, "UTF-8"),
+    ("POST", f"{UPLOAD}?uploadType=resumable", {"name": "\ud800"}, 400, "name"),
     ("PUT", f"{UPLOAD}?uploadType=resumable&upload_id=none", {}, 404, "upload session"),
-    ("POST", "/storage/v1/b/refusals/notificationConfigs", {"topic": "x"}, 400, "topic"),
+    (
+        "POST",
+        "/storage/v1/b/refusals/notificationConfigs",
+        {"topic": "x", "payload_format": "NONE"},
+        400,
+        "topic",
+    ),
     (
         "POST",
         "/storage/v1/b/refusals/notificationConfigs",
@@ -247,7 +253,7 @@ LOGGING = [
         400,
         "zone",
     ),
-    ("POST", f"/v2/{P}/sinks", {"name": "a b"}, 400, "name"),
+    ("POST", f"/v2/{P}/sinks", {"name": "a b", "destination": "x"}, 400, "name"),
     ("GET", f"/v2/{P}/sinks/none", None, 404, "none"),
     ("DELETE", f"/v2/{P}/sinks/none", None, 404, "none"),
 ]
@@ -267,7 +273,11 @@ BIGQUERY = [
     (
         "POST",
         f"{SET}/refusals/tables",
-        {"tableReference": {"tableId": "u"}, "schema": ONE, "timePartitioning": {"field": "a"}},
+        {
+            "tableReference": {"tableId": "u"},
+            "schema": ONE,
+            "timePartitioning": {"type": "DAY", "field": "a"},
+        },
         400,
         "timePartitioning.field",
     ),

@@ -15,6 +15,7 @@ from google.api_core.exceptions import (
     GoogleAPICallError,
     MethodNotImplemented,
     NotFound,
+    PreconditionFailed,
 )
 from google.cloud import bigquery
 from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter, SchemaField
@@ -217,11 +218,13 @@ def test_a_dataset_is_changed(client: bigquery.Client) -> None:
     """A patch changes what it names; null removes it."""
     dataset = client.create_dataset("changing")
     dataset.description, dataset.labels = "first", {"a": "1"}
-    client.update_dataset(dataset, ["description", "labels"])
-    dataset.description = None
-    client.update_dataset(dataset, ["description"])
+    changed = client.update_dataset(dataset, ["description", "labels"])
+    changed.description = None
+    client.update_dataset(changed, ["description"])
     read = client.get_dataset("changing")
     assert (read.description, read.labels) == (None, {"a": "1"})
+    with pytest.raises(PreconditionFailed):
+        client.update_dataset(dataset, ["description"])  # its etag is old
 
 
 def test_data_manipulation(client: bigquery.Client) -> None:

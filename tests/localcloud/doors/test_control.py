@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
+from google.api_core.exceptions import NotFound
 
 from tests.localcloud.conftest import World, eventually, start
 from tests.localcloud.deploying import account, call, deploy
+from tests.localcloud.machine.instances import client, insert, instance, wait
 
 PROJECT = "projects/demo-project"
 
@@ -54,8 +57,17 @@ def test_faults_are_planted_consumed_and_cleared(world: World) -> None:
     assert [requests.get(url, timeout=10).status_code for _ in range(2)] == [503, 200]
     assert ask(world, "GET", "faults").json()["faults"][0]["consumed"] == 1
     assert ask(world, "DELETE", "faults").json() == {"faults": []}
-    for wrong in ({"api": "x", "answer": 200}, {"answer": 503}, {"api": "x", "answer": 503, "colour": 1}):
-        assert ask(world, "POST", "faults", wrong).status_code == 400
+    for wrong in (
+        {**fault, "answer": 200},
+        {**fault, "answer": []},
+        {**fault, "times": 0},
+        {**fault, "match": {"name": 1}},
+        {**fault, "colour": 1},
+        {"api": "iam.projects.serviceAccounts.fetch", "answer": 503},
+        {"api": "compute.instances.boot", "answer": 503},
+        {"answer": 503},
+    ):
+        assert ask(world, "POST", "faults", wrong).status_code == 400, wrong
 
 
 def test_an_answer_is_lost_before_or_after_the_effect(world: World) -> None:
@@ -72,13 +84,96 @@ def test_an_answer_is_lost_before_or_after_the_effect(world: World) -> None:
     assert not [email for email in emails if email.startswith("never-made")]
 
 
+def test_a_fault_may_be_narrowed_to_parameters_and_body_fields(world: World) -> None:
+    """Only the call with those words meets it."""
+    url = f"{world.cloud.endpoint}/v1/{PROJECT}/serviceAccounts"
+    match = {"accountId": "unlucky", "serviceAccount.displayName": "One"}
+    ask(
+        world,
+        "POST",
+        "faults",
+        {"api": "iam.projects.serviceAccounts.create", "answer": "quota", "match": match},
+    )
+    body = {"accountId": "unlucky-one", "serviceAccount": {"displayName": "One"}}
+    assert requests.post(url, json={**body, "accountId": "lucky-one"}, timeout=10).status_code == 200
+    refused = requests.post(url, json=body, timeout=10)
+    assert refused.status_code == 403
+    assert refused.json()["error"]["errors"][0]["reason"] == "quotaExceeded"
+    assert requests.post(url, json=body, timeout=10).status_code == 200
+
+
+def test_a_call_is_never_answered(world: World) -> None:
+    """ "timeout": nothing happens, nothing is said; after a minute of the stand-in's time the line is cut."""
+    url = f"{world.cloud.endpoint}/v1/{PROJECT}/serviceAccounts"
+    ask(
+        world,
+        "POST",
+        "faults",
+        {"api": "iam.projects.serviceAccounts.create", "answer": "timeout", "times": 2},
+    )
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(url, json={"accountId": "unheard"}, timeout=0.3)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(requests.post, url, json={"accountId": "unheard"}, timeout=20)
+        eventually(lambda: ask(world, "GET", "faults").json()["faults"][-1]["consumed"] == 2)
+        ask(world, "POST", "clock", {"advance": 61})
+        with pytest.raises(requests.ConnectionError):
+            waiting.result()
+    assert "unheard" not in requests.get(url, timeout=10).text
+
+
+def test_a_call_is_carried_twice(world: World) -> None:
+    """ "duplicate": one publish, two messages; a create whose second is refused answers as the first."""
+    publisher, subscriber = world.publisher(), world.subscriber()
+    topic, subscription = f"{PROJECT}/topics/twice", f"{PROJECT}/subscriptions/twice"
+    publisher.create_topic(name=topic)
+    subscriber.create_subscription(name=subscription, topic=topic)
+    ask(world, "POST", "faults", {"api": "pubsub.projects.topics.publish", "answer": "duplicate"})
+    publisher.publish(topic=topic, messages=[{"data": b"once"}])
+    got = subscriber.pull(subscription=subscription, max_messages=10).received_messages
+    assert [message.message.data for message in got] == [b"once", b"once"]
+    ask(world, "POST", "faults", {"api": "storage.objects.insert", "answer": "duplicate"})
+    bucket = world.storage().create_bucket("twice")
+    bucket.blob("x").upload_from_string(b"once", if_generation_match=0)
+    assert bucket.blob("x").download_as_bytes() == b"once"
+
+
+def test_a_stockout_is_told_as_google_tells_it(world: World) -> None:
+    """The insert begins an operation; that fails, and there is no instance."""
+    ask(world, "POST", "faults", {"api": "compute.instances.insert", "answer": "stockout"})
+    operation = wait(world, insert(world, instance(world, "out-of-stock")))
+    assert operation.error.errors[0].code == "ZONE_RESOURCE_POOL_EXHAUSTED"
+    assert operation.http_error_status_code == 503
+    with pytest.raises(NotFound):
+        client(world, "Instances").get(project="demo-project", zone="us-central1-a", instance="out-of-stock")
+
+
+def test_the_stand_in_is_killed_between_effect_and_answer(tmp_path: Path) -> None:
+    """ "kill": the caller sees a broken connection; what was done is there when the stand-in starts again."""
+    stand_in, world = _started(tmp_path)
+    fault = {"api": "iam.projects.serviceAccounts.create", "answer": "kill"}
+    ask(world, "POST", "faults", fault)
+    url = f"{world.cloud.endpoint}/v1/{PROJECT}/serviceAccounts"
+    with pytest.raises(requests.ConnectionError):
+        requests.post(url, json={"accountId": "last-words"}, timeout=10)
+    assert stand_in.wait(10) == -signal.SIGKILL
+    again = start(tmp_path / "state")
+    try:
+        accounts = (
+            again.api("iam", "v1").projects().serviceAccounts().list(name=PROJECT).execute()["accounts"]
+        )
+        assert accounts[0]["email"].startswith("last-words@")
+    finally:
+        again.server.stop()
+
+
 def test_no_token_may_use_it_and_no_other_word_exists(world: World) -> None:
     """403 for functions and machines; 404 lists what there is."""
     token = world.cloud.tokens.access_token(world.member("watched"))
     headers = {"Authorization": f"Bearer {token}"}
     url = f"{world.cloud.endpoint}/_control/clock"
     assert requests.post(url, json={"advance": 1}, headers=headers, timeout=10).status_code == 403
-    answer = ask(world, "GET", "weather")
+    answer = ask(world, "GET", "season")
     assert answer.status_code == 404
     assert "GET clock" in answer.text
 
@@ -104,11 +199,7 @@ def test_reset_forgets_everything_but_the_keys(tmp_path: Path) -> None:
 
 def test_functions_left_by_a_killed_stand_in_are_ended_at_the_next_start(tmp_path: Path) -> None:
     """kill -9: the process on record ends when the stand-in starts again; state is whole."""
-    ready = tmp_path / "ready.json"
-    command = [sys.executable, "-m", "localcloud", "up", "--state", str(tmp_path / "state")]
-    stand_in = subprocess.Popen([*command, "--ready-file", str(ready)], stdout=subprocess.DEVNULL)
-    addresses = json.loads(eventually(lambda: ready.exists() and ready.read_text(), 20))
-    world = _At(addresses["endpoint"], addresses["front"])
+    stand_in, world = _started(tmp_path)
     deploy(world, "left", "def main(request):\n    import os\n    return str(os.getpid())\n")  # type: ignore[arg-type]
     pid = int(call(world, "left").text)  # type: ignore[arg-type]
     os.kill(stand_in.pid, signal.SIGKILL)
@@ -122,12 +213,28 @@ def test_functions_left_by_a_killed_stand_in_are_ended_at_the_next_start(tmp_pat
         again.server.stop()
 
 
+def _started(folder: Path) -> tuple[subprocess.Popen[bytes], World]:
+    """A stand-in in a process of its own, on `folder`/state."""
+    ready = folder / "ready.json"
+    command = [sys.executable, "-m", "localcloud", "up", "--state", str(folder / "state")]
+    stand_in = subprocess.Popen([*command, "--ready-file", str(ready)], stdout=subprocess.DEVNULL)
+    addresses = json.loads(eventually(lambda: ready.exists() and ready.read_text(), 20))
+    return stand_in, _At(addresses["endpoint"], addresses["front"])
+
+
 class _At(World):
     """A world in another process: only its addresses are known."""
 
     def __init__(self, endpoint: str, front: str) -> None:
         store = type("Store", (), {"get": staticmethod(lambda *_: None)})
-        where = {"endpoint": endpoint, "front": front, "project": "demo-project", "store": store}
+        clock = type("Clock", (), {"advance": staticmethod(lambda _: None)})
+        where = {
+            "endpoint": endpoint,
+            "front": front,
+            "project": "demo-project",
+            "store": store,
+            "clock": clock,
+        }
         self.cloud = type("Cloud", (), where)  # type: ignore[assignment]
 
 

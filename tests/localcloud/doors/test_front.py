@@ -54,7 +54,7 @@ def test_a_function_sees_nothing_of_the_stand_in(shown: World, monkeypatch: pyte
     seen = call(shown, "show", params={"q": "1"}).json()
     assert "SECRET_OF_THE_PARENT" not in seen["env"]
     assert seen["env"]["K_SERVICE"] == "show"
-    assert seen["env"]["PYTHONPATH"] == ""
+    assert seen["env"]["PYTHONPATH"] == str(shown.cloud.time_folder)
     assert (seen["path"], seen["query"]) == ("/", "1")
 
 

@@ -169,7 +169,7 @@ def test_sink_publishes_what_fits(world: World) -> None:
     assert sinks.list(parent=PROJECT).execute()["sinks"] == [sink]
     with pytest.raises(HttpError, match="409"):
         sinks.create(parent=PROJECT, body=body).execute()
-    excluding = {**body, "name": "none", "exclusions": [{"name": "all", "filter": ""}]}
+    excluding = {**body, "name": "none", "exclusions": [{"name": "all", "filter": "severity>=DEFAULT"}]}
     sinks.create(parent=PROJECT, body=excluding).execute()
     deliver_log(world.cloud, {**entry, "jsonPayload": {"event": "token.issued", "n": 3}})
     assert len(world.cloud.store.documents("pubsub.delivery", subscription)) == 2

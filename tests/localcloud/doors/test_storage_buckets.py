@@ -110,6 +110,7 @@ def test_a_copy_may_name_its_own_key(world: World) -> None:
     blob = bucket.blob("x")
     blob.upload_from_string(b"data")
     assert blob.kms_key_name is None
+    world.cloud.clock.advance(1)
     sealed = bucket.blob("x", kms_key_name=key)
     sealed.rewrite(blob)
     assert bucket.get_blob("x").kms_key_name == f"{key}/cryptoKeyVersions/1"
@@ -157,6 +158,7 @@ def test_enforced_keys_refuse_plain_objects(world: World) -> None:
         "encryption": {"googleManagedEncryptionEnforcementConfig": {"restrictionMode": "FullyRestricted"}},
     }
     project = world.cloud.project
+    world.cloud.clock.advance(2)
     world.api("storage", "v1").buckets().insert(project=project, body=body).execute()
     with pytest.raises(PreconditionFailed, match="FullyRestricted"):
         world.storage().bucket("only-cmek").blob("x").upload_from_string(b"")

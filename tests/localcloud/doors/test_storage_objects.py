@@ -323,7 +323,9 @@ def test_changes_are_announced(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
 
 def test_bytes_go_with_their_last_object(world: World) -> None:
     """Deleted content leaves the disk a while later, but not while another object holds the same bytes."""
-    bucket = world.storage().create_bucket("bytes")
+    bucket = world.storage().bucket("bytes")
+    bucket.soft_delete_policy.retention_duration_seconds = 0
+    bucket = world.storage().create_bucket(bucket)
     for name in ("a", "b"):
         bucket.blob(name).upload_from_string(b"same")
     path = contents(world.cloud).path(hashlib.sha256(b"same").hexdigest())

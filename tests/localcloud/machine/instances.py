@@ -56,6 +56,7 @@ def gpu_template(world: World, **scheduling: Any) -> dict[str, Any]:
     return {
         **body,
         "machine_type": "a3-highgpu-1g",
+        "disks": [{"boot": True, "initialize_params": {"source_image": SPACE, "disk_size_gb": 30}}],
         "confidential_instance_config": {"confidential_instance_type": "TDX"},
         "reservation_affinity": {"consume_reservation_type": "NO_RESERVATION"},
         "scheduling": {

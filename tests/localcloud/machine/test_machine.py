@@ -123,7 +123,7 @@ def test_every_token_leaves_an_audit_entry(ready: World, tmp_path: Path) -> None
 def test_a_gpu_machine_says_tdx_and_its_gpu(ready: World, tmp_path: Path) -> None:
     """a3-highgpu-1g: GCP_INTEL_TDX with a GPU in confidential mode."""
     file, properties = tmp_path / "told", gpu_template(ready)
-    for key in ("labels", "disks", "network_interfaces", "service_accounts"):
+    for key in ("labels", "network_interfaces", "service_accounts"):
         properties.pop(key)
     properties["machine_type"] = f"zones/{ZONE}/machineTypes/a3-highgpu-1g"
     extra = {"metadata": {"tee-install-gpu-driver": "true"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def judge(shape: str, kind: str, zone: str, scheduling: dict[str, Any], image: s
         body["reservationAffinity"] = held
     found = find_image(image)
     assert found is not None
-    check_instance(body, SHAPES[shape], zone, found)
+    check_instance(body, SHAPES[shape], zone, found, 30)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +115,43 @@ def test_a_run_duration_needs_its_action(scheduling: dict[str, Any], message: st
         judge("n2d-standard-4", "SEV", "us-central1-a", {**STOP, **scheduling}, SPACE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "seconds", "message"),
+    [
+        ("FLEX_START", 0, ""),
+        ("FLEX_START", 90, ""),
+        ("FLEX_START", 7200, ""),
+        ("FLEX_START", 89, "0 or 90 to 7200"),
+        ("FLEX_START", 7201, "0 or 90 to 7200"),
+        ("SPOT", 90, "only instances with FLEX_START"),
+    ],
+)
+def test_the_wait_for_capacity_is_bounded(kind: str, seconds: int, message: str) -> None:
+    """requestValidForDuration: 0, or 90 to 7,200 seconds, of flex-start only (gcp-facts §2)."""
+    scheduling = FLEX if kind == "FLEX_START" else SPOT
+    body = {"scheduling": scheduling, "params": {"requestValidForDuration": {"seconds": seconds}}}
+    image = find_image(UBUNTU)
+    assert image is not None
+    with pytest.raises(RuleError, match=message) if message else nullcontext():
+        check_instance(body, SHAPES["a3-highgpu-1g"], "us-central1-a", image, 30)
+
+
+def test_a_confidential_gpu_needs_a_larger_disk() -> None:
+    """30 GB or more (gcp-facts §1, Limits); without the confidential type the image's size does."""
+    image = find_image(SPACE)
+    assert image is not None
+    plain = {"scheduling": FLEX}
+    body = {**plain, "confidentialInstanceConfig": {"confidentialInstanceType": "TDX"}}
+    check_instance(body, SHAPES["a3-highgpu-1g"], "us-central1-a", image, 30)
+    check_instance(plain, SHAPES["a3-highgpu-1g"], "us-central1-a", image, 11)
+    with pytest.raises(RuleError, match="boot disk of 30 GB"):
+        check_instance(body, SHAPES["a3-highgpu-1g"], "us-central1-a", image, 29)
+
+
 def test_the_bare_flag_means_sev() -> None:
     """enableConfidentialCompute alone is judged as SEV."""
     image = find_image(DLVM)
     assert image is not None
     body = {"confidentialInstanceConfig": {"enableConfidentialCompute": True}}
     with pytest.raises(RuleError, match="SEV compatible image"):
-        check_instance(body, SHAPES["n2d-standard-4"], "us-central1-a", image)
+        check_instance(body, SHAPES["n2d-standard-4"], "us-central1-a", image, 30)

@@ -35,7 +35,9 @@ def test_each_kind_is_told_with_its_labels_and_whether_it_bills(world: World) ->
     assert told == {
         "bigquery.dataset": (f"{P}/datasets/inventory", False, False),
         "bigquery.table": (f"{P}/datasets/inventory/tables/t", False, False),
+        "cloudkms.cryptoKey": (key_name, True, False),
         "cloudkms.cryptoKeyVersion": (f"{key_name}/cryptoKeyVersions/1", True, True),
+        "cloudkms.keyRing": (ring, False, False),
         "cloudscheduler.job": (f"{L}/jobs/inventory", False, False),
         "logging.sink": (f"{P}/sinks/inventory", False, False),
         "pubsub.subscription": (f"{P}/subscriptions/inventory", False, False),

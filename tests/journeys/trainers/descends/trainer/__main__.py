@@ -18,7 +18,7 @@ kept = Path(os.environ["CHECKPOINT"], "state.json")
 arguments = json.loads(given.arguments.read_text())
 values = [float(len(line)) for file in given.data.rglob("*.csv") for line in file.read_bytes().splitlines()]
 
-draws, weight, begun_at = random.Random(arguments["seed"]), 0.0, 0  # noqa: S311 (no secret)
+draws, weight, begun_at = random.Random(arguments["seed"]), 0.0, 0
 if kept.exists():
     state = json.loads(kept.read_text())
     weight, begun_at = state["weight"], state["step"]

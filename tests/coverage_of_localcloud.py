@@ -1,0 +1,54 @@
+"""`make coverage`: which lines of localcloud/ its own tests, the journeys and the command line's tests reach.
+
+Every Python of .venv that starts meanwhile is measured, whatever its environment: functions, machines,
+stand-ins in processes of their own. For that a `.pth` file lies in site-packages while the tests run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "build" / "coverage"
+HOOK = Path(sysconfig.get_path("purelib")) / "zz_coverage_of_localcloud.pth"
+TESTS = ["tests/localcloud", "tests/fuzz", "tests/journeys", "tests/cli"]
+
+
+SETTINGS = f"""[run]
+parallel = true
+sigterm = true
+source = {ROOT / "localcloud"}
+data_file = {FOLDER / "data"}
+[report]
+show_missing = true
+skip_covered = true
+exclude_also =
+    if TYPE_CHECKING:
+    if __name__ == .__main__.:
+"""
+
+
+def main() -> int:
+    """Run the tests, then tell what they did not reach; their exit status."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.iterdir():
+        old.unlink()
+    settings = FOLDER / "settings.ini"
+    settings.write_text(SETTINGS)
+    variable = f"os.environ.setdefault('COVERAGE_PROCESS_START', {str(settings)!r})"
+    HOOK.write_text(f"import os; {variable}; import coverage; coverage.process_startup()\n")
+    python = [sys.executable, "-m"]
+    try:
+        tests = subprocess.run([*python, "pytest", *(sys.argv[1:] or TESTS)], cwd=ROOT, check=False)
+    finally:
+        HOOK.unlink()
+    for words in (["combine", "--quiet"], ["report"]):
+        subprocess.run([*python, "coverage", *words, f"--rcfile={settings}"], cwd=ROOT, check=True)
+    return tests.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Mutated evidence over all verifiers: `make fuzz`, and a short dose in the tests."""

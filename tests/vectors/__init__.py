@@ -1,0 +1,1 @@
+"""Run cases of evidence with expected verdicts: `python -m tests.vectors MANIFEST`."""
