@@ -192,7 +192,7 @@ def test_the_trusted_code_does_not_grow_unnoticed() -> None:
     assert set(own) == {f"workload/{f.name}" for f in (ROOT / "workload").glob("*.py")}
     assert sum(own.values()) <= 1260
     assert max(own.values()) <= 210
-    assert sum(lines.values()) - sum(own.values()) <= 1300
+    assert sum(lines.values()) - sum(own.values()) <= 1500
     rooms = {name.rpartition("/")[0] for name in lines}
     assert rooms == {"workload", "sealtrain", "sealtrain/rules", "sealtrain/sealing"}
     assert not [name for name in lines if name.endswith(("names.py", "settings.py", "job.py"))]
