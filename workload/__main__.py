@@ -5,7 +5,7 @@
 - The order's bytes must have the digest from the VM's metadata; everything else follows from it.
 - A failure is published as one word. Nothing is logged that the data could shape, but for sizes.
 - What is published is signed by the attested key.
-- SIGTERM (preemption, stop) ends the child and reports `preempted`. Exit 0 or 1.
+- SIGTERM (preemption, stop) ends the child, seals its checkpoint and reports `preempted`. Exit 0 or 1.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 import traceback
-from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -27,13 +26,13 @@ from sealtrain.rules import canonical
 from sealtrain.rules.errors import SealtrainError
 from sealtrain.rules.order import Order, parse_order
 
-from workload import child, confine, model
+from workload import checkpoint, child, confine, model
+from workload.attestation import Attestation, await_release
 from workload.cloud import Cloud
-from workload.dataset import open_dataset
-from workload.errors import Reason, WorkloadError
+from workload.errors import Preempted, WorkloadError
 from workload.launcher import SOCKET
-from workload.release import Attestation, await_release
-from workload.result import seal_model, sign_receipt
+from workload.receipt import publish_end, sign_receipt
+from workload.sealed import open_files, seal_files
 
 _RESERVE_S = 300
 
@@ -44,6 +43,7 @@ def main() -> int:
     parser.add_argument("--order", required=True)
     parser.add_argument("--order-digest", required=True)
     asked = parser.parse_args()
+    sys.excepthook = lambda _kind, error, _trace: _log("workload.crashed", None, detail=_told(error)[1])
     confine.guard_this_process()
     signal.signal(signal.SIGTERM, _preempted)
     order = attestation = None
@@ -53,13 +53,13 @@ def main() -> int:
         socket = os.environ.get("SEALTRAIN_LAUNCHER_SOCKET", SOCKET)
         attestation = Attestation(order, asked.order_digest, socket)
         receipt_digest = _run(cloud, order, asked.order_digest, attestation)
-        _publish(cloud, order, attestation, "succeeded", "", receipt_digest)
-    except Exception as error:
+        publish_end(cloud, order, attestation, "succeeded", "", receipt_digest)
+    except (Exception, Preempted) as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        reason = _reason(error)
-        _log("workload.failed", order, severity="ERROR", reason=reason, detail=_shown(error))
+        reason, detail = _told(error)
+        _log("workload.failed", order, severity="ERROR", reason=reason, detail=detail)
         if order is not None and attestation is not None:
-            _publish(cloud, order, attestation, "failed", reason, None)
+            publish_end(cloud, order, attestation, "failed", reason, None)
         return 1
     return 0
 
@@ -82,60 +82,71 @@ def _run(cloud: Cloud, order: Order, order_digest: str, attestation: Attestation
     """
     seconds = order.limits.seconds
     deadline = time.monotonic() + seconds - min(_RESERVE_S, seconds // 4)
-    attestation.write_evidence(cloud)
+    attestation.show(cloud)
     _log("workload.attested", order)
-    key = attestation.unwrap(cloud, await_release(cloud, order, order_digest, deadline))
+    released = await_release(cloud, order, order_digest, deadline)
+    bound_to = order.dataset.manifest or order_digest
+    key = attestation.unwrap(cloud, order.release.kms_key, released.wrapped_key, bound_to)
     with tempfile.TemporaryDirectory(prefix="sealtrain-") as private:
         data, work = Path(private, "data"), Path(private, "work")
-        data.mkdir()
-        work.mkdir()
-        open_dataset(cloud, order, key, data)
+        for folder in (data, work, work / child.CHECKPOINT):
+            folder.mkdir()
+        dataset = order.dataset
+        open_files(cloud, dataset.bucket, dataset.id, dataset.files, key, data)
         del key
-        _log("dataset.opened", order, files=len(order.dataset.files))
-        if not confine.available():
-            _log("confinement.limits_only", order, detail="seccomp: not available on this system")
+        checkpoint.restore(cloud, order, attestation, work / child.CHECKPOINT)
+        _log("dataset.opened", order, files=len(dataset.files), resumed=order.checkpoint.resume is not None)
+        if missing := confine.missing():
+            _log("confinement.partial", order, severity="WARNING", detail=f"not on this system: {missing}")
         started = _now()
-        left_s = max(1, int(deadline - time.monotonic()))
-        limits = msgspec.structs.replace(order.limits, seconds=left_s)
-        out, printed_bytes = child.train(data, order.arguments, work, limits)
+        limits = msgspec.structs.replace(order.limits, seconds=max(1, int(deadline - time.monotonic())))
+        try:
+            out, printed = child.train(
+                data, order.arguments, work, limits, lambda: _show(cloud, order, attestation)
+            )
+        except Preempted:
+            _leave_checkpoint(cloud, order, work / child.CHECKPOINT)
+            raise
         finished = _now()
-        _log("trainer.finished", order, printed_bytes=printed_bytes)
+        _log("trainer.finished", order, printed_bytes=printed)
         models, metrics = model.accept(out, limits.disk_bytes)
-        manifest = seal_model(cloud, order, order_digest, models)
+        files, place = {found.name: found for found in models}, order.output
+        manifest = seal_files(
+            cloud, place.bucket, f"{place.prefix}model/", place.kms_key, order_digest, files
+        )
+        cloud.create_record(place.bucket, f"{place.prefix}manifest.json", manifest.encode())
     _log("model.sealed", order, files=len(manifest.files))
     return sign_receipt(cloud, order, attestation, manifest, metrics, (started, finished))
 
 
-def _publish(
-    cloud: Cloud, order: Order, attestation: Attestation, state: str, reason: str, receipt: str | None
-) -> None:
-    """Tell how the run ended, signed by the attested key: all VMs may write to this topic."""
-    message = {"run": order.run, "state": state, "reason": reason, "receipt_digest": receipt}
-    signature = b64encode(attestation.sign(canonical.dumps(message))).decode()
-    cloud.publish(order.events_topic, canonical.dumps({**message, "signature": signature}))
+def _show(cloud: Cloud, order: Order, attestation: Attestation) -> None:
+    try:
+        if attestation.show(cloud):
+            _log("workload.attested", order, again=True)
+    except WorkloadError as error:
+        _log("workload.not_attested", order, severity="WARNING", detail=error.detail)
+
+
+def _leave_checkpoint(cloud: Cloud, order: Order, folder: Path) -> None:
+    try:
+        _log("checkpoint.sealed", order, files=checkpoint.save(cloud, order, folder))
+    except WorkloadError as error:
+        _log("checkpoint.lost", order, severity="ERROR", detail=error.detail)
 
 
 def _preempted(_number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise WorkloadError("preempted", "the platform is stopping this VM")
+    raise Preempted
 
 
-def _reason(error: BaseException | None) -> Reason:
-    """Find our reason in the chain; a preemption counts wherever in a library it struck."""
-    reasons: list[Reason] = []
-    while error is not None:
-        if isinstance(error, WorkloadError):
-            reasons.append(error.reason)
-        error = error.__cause__ or error.__context__
-    return "preempted" if "preempted" in reasons else (reasons or ["internal"])[0]
-
-
-def _shown(error: Exception) -> str:
-    """Describe an error: ours in words; a foreign one, whose text may hold data, by its place."""
+def _told(error: BaseException) -> tuple[str, str]:
+    """Reason and detail: ours in words; of a foreign error, whose text may hold data, its place."""
+    if isinstance(error, Preempted):
+        return "preempted", "the platform is stopping this VM"
     if isinstance(error, WorkloadError):
-        return error.detail
+        return error.reason, error.detail
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    return "internal", f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
 def _log(event: str, order: Order | None, severity: str = "INFO", **fields: Any) -> None:

@@ -7,11 +7,14 @@ Run as a program of its own by `child.py`; it imports the standard library only.
   there is no socket, no tracing or reading of other processes, no namespace, mount, kernel module, BPF,
   keyring or io_uring, and no way out of the process group. It dies with the workload. Where a step
   fails, nothing is run.
-- Other systems: the limits only; `available()` says so and the workload logs it.
+- Linux with Landlock (5.13 and later): of the file system it sees the system, its own places and no
+  other: no launcher's socket, no token, no other process's entry in /proc. It signals only itself (6.12).
+- What a system does not have, `missing()` names, and the workload logs it.
 """
 
 import ctypes
 import errno
+import glob
 import json
 import os
 import platform
@@ -47,6 +50,12 @@ _DENIED = {
 # process_madvise; mount_setattr
 _DENIED_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 440, 442)
 _CLONE = {"x86_64": 56, "aarch64": 220}
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+_RIGHTS = (0, 13, 14, 15, 15, 16)  # how many file rights version 0, 1, 2 … of Landlock knows
+_READ_RIGHTS, _FILE_RIGHTS = 0b1101, 0b1100000000000111  # execute, read a file, list; what a file can have
+_SYSTEM = ("/bin", "/etc", "/lib", "/lib64", "/opt", "/sbin", "/sys", "/usr")
+_SYSTEM_FILES = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys", "/proc/self")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", *glob.glob("/dev/nvidia*"))
 _CLONE3 = 435
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -54,6 +63,13 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 def available() -> bool:
     """Whether this system can confine beyond plain limits."""
     return sys.platform == "linux" and platform.machine() in _DENIED
+
+
+def missing() -> str:
+    """Name what this system cannot do of the above; empty for nothing."""
+    if not available():
+        return "seccomp, Landlock"
+    return "" if _landlock_version() > 0 else "Landlock"
 
 
 def guard_this_process() -> None:
@@ -89,6 +105,33 @@ def give_up_rights(workload: int) -> None:
     code = ctypes.create_string_buffer(program)
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
     _checked(libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0))
+
+
+def see_only(read: list[str], write: list[str]) -> None:
+    """Close the file system but for the system's files and these places. Raises OSError."""
+    libc, version = _libc(), _landlock_version()
+    if version < 1:
+        return
+    rights = (1 << _RIGHTS[min(version, len(_RIGHTS) - 1)]) - 1
+    scoped = 0b11 if version >= 6 else 0  # abstract sockets, signals
+    handled = struct.pack("=QQQ", rights, 0, scoped)[: 24 if version >= 6 else 8]
+    ruleset = libc.syscall(_LANDLOCK_CREATE, handled, len(handled), 0)
+    _checked(min(ruleset, 0))
+    reading = (*_SYSTEM, *_SYSTEM_FILES, *read)
+    for path, allowed in [*((p, _READ_RIGHTS) for p in reading), *((p, rights) for p in (*_DEVICES, *write))]:
+        if os.path.exists(path):
+            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            kind = rights if os.path.isdir(path) else rights & _FILE_RIGHTS
+            rule = struct.pack("=Qi", allowed & kind, place)
+            _checked(libc.syscall(_LANDLOCK_ADD, ruleset, 1, rule, 0))
+            os.close(place)
+    _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    _checked(libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0))
+    os.close(ruleset)
+
+
+def _landlock_version() -> int:
+    return int(_libc().syscall(_LANDLOCK_CREATE, None, 0, 1))
 
 
 def _filter(machine: str) -> bytes:
@@ -128,11 +171,12 @@ def _checked(result: int) -> None:
 
 
 def main() -> None:
-    """Take the workload's pid, the limits as JSON and the command as the rest, and become it."""
-    _, workload, limits, *command = sys.argv
+    """Take the workload's pid, limits and places as JSON and the command as the rest, and become it."""
+    _, workload, limits, read, write, *command = sys.argv
     try:
         apply_limits(**json.loads(limits))
         if available():
+            see_only(json.loads(read), json.loads(write))
             give_up_rights(int(workload))
     except (OSError, ValueError, OverflowError) as error:
         print(f"confinement failed: {error}", file=sys.stderr)

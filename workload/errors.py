@@ -1,31 +1,14 @@
-"""Why a run failed, as one word that carries no data."""
+"""Why a run ends, as one word that carries no data."""
 
 from typing import Literal
 
 Reason = Literal[
-    "order_mismatch",
-    "attestation_failed",
-    "release_timeout",
-    "release_mismatch",
-    "key_refused",
-    "dataset_mismatch",
-    "confinement_failed",
-    "trainer_exit",
-    "arguments_refused",
-    "data_refused",
-    "target_refused",
-    "columns_refused",
-    "rows_refused",
-    "trainer_timeout",
-    "trainer_disk",
-    "model_missing",
-    "model_pickled",
-    "model_refused",
-    "metrics_refused",
-    "cloud_unavailable",
-    "preempted",
-    "internal",
-]
+    "order_mismatch", "attestation_failed", "release_timeout", "release_mismatch", "key_refused",
+    "dataset_mismatch", "checkpoint_refused", "confinement_failed", "trainer_exit", "arguments_refused",
+    "data_refused", "target_refused", "columns_refused", "rows_refused", "trainer_timeout", "trainer_disk",
+    "trainer_processes", "model_missing", "model_pickled", "model_refused", "metrics_refused",
+    "cloud_unavailable", "preempted", "internal",
+]  # fmt: skip
 
 
 class WorkloadError(Exception):
@@ -35,3 +18,7 @@ class WorkloadError(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class Preempted(BaseException):
+    """The platform is stopping this VM. No `except Exception` of a library holds it up."""

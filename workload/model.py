@@ -3,14 +3,14 @@
 - Only regular files directly in the output directory; only *.safetensors, *.onnx, *.skops and
   metrics.json; at least one model; names of plain characters; at most MAX_FILES.
 - A file is what its name says, by its bytes: a safetensors header that accounts for every byte, an
-  ONNX protobuf with a version and a graph, a skops zip of a schema and arrays of plain values.
+  ONNX protobuf with a version and a graph and no tensor that lies in another file, a skops zip of a
+  schema and arrays of plain values without a byte to spare.
 - metrics.json: a flat object of at most MAX_METRICS finite numbers under short plain names.
 - Files are only looked at, never loaded. Refusals name the rule, never what a file holds.
 """
 
 import ast
 import math
-import os
 import re
 import stat
 import zipfile
@@ -35,7 +35,20 @@ _DTYPE_BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "U16": 16, "I16": 16, "F16": 16,
     "BF16": 16, "U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64, "C64": 64,
 }  # fmt: skip
+_PLAIN_ITEM = re.compile(r"[<>|=]?([?bBiufcSUVmM])(\d{1,4})(?:\[\w+\])?")
 _ONNX_FIELDS = {1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26}
+_ONNX_EXTERNAL = {13, 14}  # a tensor's external_data and data_location: a path to another file
+# In which messages of onnx.proto tensors may lie: message -> field -> message.
+_ONNX_INNER: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "tensor": {},
+}
 
 
 class _Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,17 +110,28 @@ def _safetensors(file: IO[bytes], size: int) -> None:
 
 
 def _onnx(file: IO[bytes], size: int) -> None:
-    seen = set()
-    while file.tell() < size:
+    _require({(1, 0), (7, 2)} <= _message(file, size, "model"))
+
+
+def _message(file: IO[bytes], end: int, kind: str) -> set[tuple[int, int]]:
+    """Walk a protobuf message up to `end`, and into what may hold a tensor; give its (field, wire type)s."""
+    seen, inner = set(), _ONNX_INNER[kind]
+    while file.tell() < end:
         tag = _varint(file)
         field, wire = tag >> 3, tag & 7
-        _require(field in _ONNX_FIELDS and wire in {0, 2})
-        value = _varint(file)
-        if wire == 2:
-            _require(value <= size - file.tell())
-            file.seek(value, os.SEEK_CUR)
+        _require(kind != "model" or (field in _ONNX_FIELDS and wire in {0, 2}))
+        _require(kind != "tensor" or field not in _ONNX_EXTERNAL)
         seen.add((field, wire))
-    _require({(1, 0), (7, 2)} <= seen)
+        length = _varint(file) if wire in {0, 2} else {1: 8, 5: 4}[wire]
+        if wire != 0:
+            stop = file.tell() + length
+            _require(stop <= end)
+            if field in inner:
+                _require(wire == 2)
+                _message(file, stop, inner[field])
+            file.seek(stop)
+    _require(file.tell() == end)
+    return seen
 
 
 def _varint(file: IO[bytes]) -> int:
@@ -126,28 +150,32 @@ def _skops(file: IO[bytes], size: int) -> None:
         members = archive.infolist()
         unpacked = sum(member.file_size for member in members)
         _require(len(members) <= _MAX_MEMBERS and unpacked <= 100 * size)
+        _require(len({member.filename for member in members}) == len(members))
         canonical.loads(archive.read("schema.json"))
         for member in members:
             if member.filename != "schema.json":
                 _require(member.filename.endswith(".npy"))
                 with archive.open(member) as content:
-                    _array(content)
+                    _array(content, member.file_size)
 
 
-def _array(content: IO[bytes]) -> None:
-    """An array of objects would hold a pickle; numbers, text and records of them do not."""
+def _array(content: IO[bytes], size: int) -> None:
+    """An array of objects would hold a pickle; numbers, text and records of them fill their shape exactly."""
     magic = content.read(8)
-    length = int.from_bytes(content.read(2 if magic[6] == 1 else 4), "little")
+    width = 2 if magic[6] == 1 else 4
+    length = int.from_bytes(content.read(width), "little")
     _require(magic.startswith(b"\x93NUMPY") and length <= 64 * 1024)
-    _plain(ast.literal_eval(content.read(length).decode("latin-1"))["descr"])
+    header = ast.literal_eval(content.read(length).decode("latin-1"))
+    items = math.prod(header["shape"])
+    _require(size == 8 + width + length + items * _item_bytes(header["descr"]))
 
 
-def _plain(descr: str | list[Any]) -> None:
+def _item_bytes(descr: str | list[Any]) -> int:
     if isinstance(descr, str):
-        _require(descr.lstrip("<>|=")[0] in "?bBiufcSUVmM")
-    else:
-        for field in descr:
-            _plain(field[1])
+        found = _PLAIN_ITEM.fullmatch(descr)
+        _require(found is not None)
+        return int(found[2]) * (4 if found[1] == "U" else 1)  # type: ignore[index]
+    return sum(_item_bytes(field[1]) * math.prod(field[2] if len(field) > 2 else ()) for field in descr)
 
 
 _CHECKS = {".safetensors": _safetensors, ".onnx": _onnx, ".skops": _skops}

@@ -80,7 +80,7 @@ def _workload(settings: Settings, roles: Roles) -> list[Grant]:
     # One account serves all runs: what tells them apart is the order that each VM attests. So it may write
     # token and receipt, and nothing that a verdict, a ledger or a proof stands in. It may write no log entry:
     # an alarm in a log tears a run down, so it has to be the platform's word.
-    own_records = named(evidence, "runs/", "/evidence/token.json", "/evidence/receipt.json")
+    own_records = named(evidence, "runs/", "/token.json", "/evidence/receipt.json")
     own_state = named(state, "runs/", "/order.json", "/release.json")
     return [
         Grant(bucket(state), read, me, "reads its order and the hand-over", own_state),
@@ -88,8 +88,9 @@ def _workload(settings: Settings, roles: Roles) -> list[Grant]:
         Grant(bucket(evidence), create, me, "writes its token and its receipt", own_records),
         Grant(bucket(evidence), read, me, "compares a record that it wrote before", own_records),
         Grant(models, create, me, "writes the sealed model"),
-        Grant(models, read, me, "compares a part that it wrote before"),
+        Grant(models, read, me, "compares a part that it wrote before, and reads its checkpoint"),
         Grant(key(settings, "models"), encrypt, me, "wraps the model's key for the owner"),
+        Grant(key(settings, "checkpoints"), encrypt, me, "wraps a checkpoint's key for attested VMs"),
         Grant(names.topic(settings, "job-events"), publish, me, "tells that the training ended"),
         Grant(
             project,

@@ -47,6 +47,7 @@ def keys(settings: Settings) -> list[Resource]:
         Resource("key", key(settings, "bundle"), signing),
         Resource("key", key(settings, "sealing"), cmek),
         Resource("key", key(settings, "models"), owner),
+        Resource("key", key(settings, "checkpoints"), cmek),
         Resource("key", key(settings, "datasets"), owner),
     ]
 
@@ -55,11 +56,12 @@ def buckets(settings: Settings) -> list[Resource]:
     """Inbox, state, evidence, models, and the source of the functions."""
     none: dict[str, Any] = {"softDeletePolicy": {"retentionDurationSeconds": "0"}}
     aborted = {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}}
+    forgotten = {"action": {"type": "Delete"}, "condition": {"age": 14, "matchesPrefix": ["checkpoints/"]}}
     own = {
         "inbox": {**none, "versioning": {"enabled": False}, "lifecycle": {"rule": [aborted]}},
         "state": {**none},
         "evidence": {"retentionPolicy": {"retentionPeriod": str(EVIDENCE_RETENTION_S)}},
-        "models": {"lifecycle": {"rule": [aborted]}},
+        "models": {"lifecycle": {"rule": [aborted, forgotten]}},
         "source": {**none},
     }
     return [_bucket(settings, word, body) for word, body in own.items()]

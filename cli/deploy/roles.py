@@ -107,6 +107,7 @@ def key(settings: Settings, word: str) -> str:
         "bundle": names.bundle_key(settings),
         "sealing": names.sealing_key(settings),
         "models": names.owner_key(settings),
+        "checkpoints": names.checkpoint_key(settings),
         "datasets": names.datasets_key(settings),
         "evidence": evidence,
     }[word]

@@ -41,7 +41,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
 
 
-def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path]) -> Deployed:
+def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path], attest_every_s: int = 3600) -> Deployed:
     """Deploy onto the stand-in that answers at `ready`. Raises PlaceError or CommandError."""
     images = built(state / "images", [DEFAULT_TRAINER, *trainer_dirs])
     bare = Settings(project=ready.project, project_number="0", region=REGION, endpoint=ready.endpoint)
@@ -55,6 +55,7 @@ def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path]) -> Deployed:
         project_number=_project_number(api, ready.project),
         trainer=trainers[DEFAULT_TRAINER.name],
         approved_images=tuple(images.values()),
+        attest_every_s=attest_every_s,
         attestation_root=api.send("GET", "control", "/_control/attestation-root").text,
     )
     archive = package.archive()
@@ -94,6 +95,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SEALTRAIN_TRAINER": settings.trainer,
         "SEALTRAIN_APPROVED_IMAGES": ",".join(settings.approved_images),
         "SEALTRAIN_ATTESTATION_ROOT": settings.attestation_root,
+        "SEALTRAIN_ATTEST_EVERY_S": str(settings.attest_every_s),
         "SEALTRAIN_ENDPOINT": settings.endpoint or "",
     }
     return {key: value for key, value in values.items() if value}
@@ -101,7 +103,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def built(folder: Path, trainer_dirs: Sequence[Path]) -> dict[str, str]:
     """Image digest by trainer's name: these, built anew, and what `folder` holds from before."""
-    from workload.image import ImageError, build
+    from cli.image.layout import ImageError, build
 
     found: dict[str, str] = {}
     for trainer in trainer_dirs:
@@ -132,8 +134,8 @@ def _earlier(folder: Path, built: dict[str, str]) -> dict[str, str]:
 def _push(endpoint: str, layout: Path, reference: str) -> None:
     from requests import RequestException
 
-    from workload.image import ImageError
-    from workload.push import push, session_for
+    from cli.image.layout import ImageError
+    from cli.image.push import push, session_for
 
     try:
         push(layout, endpoint, reference, session_for(endpoint))

@@ -7,7 +7,7 @@ from typing import Any
 from localcloud.doors import Call, Json, door, project, require
 from localcloud.doors.compute_access import check_disk_keys, require_for
 from localcloud.doors.compute_filter import by_zone, listed
-from localcloud.doors.compute_life import KIND, add, leave, new_instance
+from localcloud.doors.compute_life import KIND, add, leave, new_instance, preempt
 from localcloud.doors.compute_names import (
     found,
     last,
@@ -19,7 +19,7 @@ from localcloud.doors.compute_names import (
     shown,
     taken,
 )
-from localcloud.doors.compute_operations import begin, name_of, repeated
+from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.compute_reservations import claim
 from localcloud.doors.errors import failed_precondition, invalid
 from localcloud.machine.boot import folder_of
@@ -150,6 +150,21 @@ def stop(cloud: Cloud, call: Call) -> Json:
     else:
         payload = {"name": name, "id": body["id"], "operation": name_of(operation)}
         cloud.beat.later(0, "instance.stop", payload)
+    return operation
+
+
+@door("compute.instances.simulateMaintenanceEvent", "compute.instances.simulateMaintenanceEvent", project)
+def simulate_maintenance(cloud: Cloud, call: Call) -> Json:
+    """What a host's maintenance does to it: a Spot instance, or one that does not migrate, is stopped."""
+    if again := repeated(cloud, call):
+        return again
+    name = _name(cloud, call)
+    body = found(cloud, KIND, name)
+    if body["status"] != "RUNNING":
+        raise failed_precondition(f"Instance {name} is {body['status']}, expected RUNNING.")
+    operation = begin(cloud, call, "simulateMaintenanceEvent", name, body["id"])
+    if not preempt(cloud, name, body, name_of(operation)):
+        finish(cloud, name_of(operation))
     return operation
 
 

@@ -120,6 +120,22 @@ def leave(cloud: Cloud, name: str, body: Json, verb: str, operation: str) -> Non
     cloud.beat.later(cloud.weather.seconds(verb), f"instance.{verb}", payload)
 
 
+def preempt(cloud: Cloud, name: str, body: Json, operation: str) -> bool:
+    """Take a running instance from its user, with notice; False for one that would migrate instead.
+
+    Spot obeys `instanceTerminationAction`; any other instance stops where it stands.
+    """
+    scheduling = body["scheduling"]
+    if model(body) == "SPOT":
+        verb = scheduling.get("instanceTerminationAction", "STOP").lower()
+    elif scheduling["onHostMaintenance"] == "TERMINATE":
+        verb = "stop"
+    else:
+        return False
+    leave(cloud, name, body, verb, operation)
+    return True
+
+
 @task("instance.stop")
 def stop(cloud: Cloud, payload: Json) -> None:
     """The machine has stopped; the instance stays."""

@@ -160,6 +160,7 @@ class World(memory.World):
     def __init__(self) -> None:
         super().__init__(SETTINGS)
         self.storage: Storage = Storage()
+        self.storage.created = self.time.isoformat()
         self.kms: Kms = Kms()
         self.compute: Compute = Compute()
         self.executions: Executions = Executions()
@@ -195,8 +196,11 @@ class World(memory.World):
         self.show(run, records.TokenRecord(text, pem, self.compute.found[name].id, digest))
 
     def show(self, run: str, record: records.TokenRecord) -> None:
-        """Write a token record as the workload does."""
-        self.storage.create(self.evidence, names.token(run), canonical.dumps(record))
+        """Write a token record as the workload does: the first, then numbered ones."""
+        prefix = f"{names.evidence_prefix(run)}evidence/"
+        number = len([one for one in self.storage.list(self.evidence, prefix) if "token.json" in one.name])
+        name = f"{prefix}{number:05d}/token.json" if number else names.token(run)
+        self.storage.create(self.evidence, name, canonical.dumps(record))
 
     def train(self, run: str, /, **changes: Any) -> None:
         """The machine trains: sealed model, manifest, receipt, completion."""

@@ -123,6 +123,26 @@ class World:
             if r["bills"] and (run in r["name"] or r.get("labels", {}).get("sealtrain-run") == run)
         ]
 
+    def fault(self, api: str, answer: int | str, times: int, **match: str) -> None:
+        """The next calls of `api` whose parameters contain `match` get this answer."""
+        self.post("/_control/faults", {"api": api, "answer": answer, "times": times, "match": match})
+
+    def no_faults(self) -> None:
+        """Forget what was planted."""
+        requests.delete(f"{self.endpoint}/_control/faults", timeout=30).raise_for_status()
+
+    def key_closed(self, run: str) -> str:
+        """The reason on record, of a run whose key must have stayed closed and which must be torn down."""
+        closed = self.until(lambda: self.record(names.closed(run)), f"run {run} is closed")
+        assert closed["outcome"] == "refused", closed
+        assert closed["reason"]
+        assert self.json(self.state, names.release(run)) is None
+        assert self.record(names.receipt(run)) is None
+        assert self.record(names.proof(run)), "a refused run is torn down too"
+        assert self.bills(run) == []
+        assert not self.storage.bucket(names.sealed_bucket(self.settings, run)).exists()
+        return str((self.record(names.verdict(run)) or {}).get("reasons", closed["reason"]))
+
     def get(self, path: str) -> dict[str, Any]:
         """GET on the stand-in."""
         answer = requests.get(self.endpoint + path, timeout=30)
@@ -136,7 +156,7 @@ class World:
         return dict(answer.json())
 
 
-def start(state: Path, trainers: list[Path], port: int = 0) -> tuple[Any, World]:
+def start(state: Path, trainers: list[Path], port: int = 0, attest_every_s: int = 3600) -> tuple[Any, World]:
     """A fresh stand-in with the product deployed; whoever calls ends the first of the two."""
     from cli.deploy.stand_in import MACHINE_ENV, deploy
     from cli.stand_in import StandIn
@@ -144,7 +164,7 @@ def start(state: Path, trainers: list[Path], port: int = 0) -> tuple[Any, World]
     stand_in = StandIn(state, port, MACHINE_ENV)
     stand_in.__enter__()
     try:
-        deployed = deploy(stand_in.ready, stand_in.state, trainers)
+        deployed = deploy(stand_in.ready, stand_in.state, trainers, attest_every_s)
     except BaseException:
         stand_in.__exit__(None, None, None)
         raise

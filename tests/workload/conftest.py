@@ -19,10 +19,10 @@ from sealtrain.rules import canonical
 from sealtrain.rules.sealed import dataset_id
 from sealtrain.sealing import DataKey, associated_data, count_parts, new_data_key, seal
 
+from cli.image import layout as image
 from tests.workload.fake_cloud import FakeCloud, World, sha256
-from workload import image
 
-TRAINERS = Path(image.__file__).parent / "trainers"
+TRAINERS = Path(__file__).parents[2] / "workload" / "trainers"
 PART_BYTES = 40_000
 
 
@@ -69,10 +69,17 @@ class Run:
                 "sts_audience": "//iam.googleapis.com/pool",
             },
             "output": {"bucket": "models", "prefix": "r0123456789ab/", "kms_key": "owner-key"},
+            "checkpoint": {
+                "bucket": "models",
+                "prefix": "checkpoints/r0123456789ab/",
+                "kms_key": "checkpoint-key",
+                "resume": None,
+            },
             "evidence": {
                 "bucket": "evidence",
                 "prefix": "runs/r0123456789ab/",
                 "audience": "sealtrain-evidence",
+                "renew_s": 3600,
             },
             "events_topic": "projects/p/topics/events",
         }

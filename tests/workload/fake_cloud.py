@@ -22,6 +22,8 @@ from workload.cloud import crc32c_of
 
 ACCOUNT_TOKEN = "the-vms-own-account"
 ATTESTED_TOKEN = "the-attested-principal"
+_OPENED_BY_THE_ATTESTED = ("/v1/release-key:decrypt", "/v1/checkpoint-key:decrypt")
+_CLOSED_BY_THE_ACCOUNT = ("/v1/owner-key:encrypt", "/v1/checkpoint-key:encrypt")
 
 
 @dataclass
@@ -165,17 +167,18 @@ class _Handler(BaseHTTPRequestHandler):
             world.exchanged.append(asked)
             known = asked["subjectToken"] == world.issued[-1]
             self.answer(200 if known else 400, {"access_token": ATTESTED_TOKEN})
-        elif path == "/v1/release-key:decrypt" and bearer == ATTESTED_TOKEN:
+        elif path in _OPENED_BY_THE_ATTESTED and bearer == ATTESTED_TOKEN:
             try:
                 plain = world.unwrap(base64.b64decode(asked["ciphertext"]), bound_to)
             except InvalidTag:
                 self.answer(400)
                 return
             self.answer(200, {"plaintext": base64.b64encode(plain).decode()})
-        elif path == "/v1/owner-key:encrypt" and bearer == ACCOUNT_TOKEN:
+        elif path in _CLOSED_BY_THE_ACCOUNT and bearer == ACCOUNT_TOKEN:
             wrapped = world.wrap(base64.b64decode(asked["plaintext"]), bound_to)
             ciphertext = base64.b64encode(wrapped).decode()
-            self.answer(200, {"ciphertext": ciphertext, "name": "owner-key/1"})
+            key = path.removeprefix("/v1/").removesuffix(":encrypt")
+            self.answer(200, {"ciphertext": ciphertext, "name": f"{key}/1"})
         elif path == "/v1/projects/p/topics/events:publish" and bearer == ACCOUNT_TOKEN:
             sent = base64.b64decode(asked["messages"][0]["data"])
             world.messages.append(json.loads(sent))

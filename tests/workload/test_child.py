@@ -29,7 +29,7 @@ def trainer(tmp_path: Path):
         (data / "data.csv").write_text("a,b\n1,2\n")
         head = "import sys; data, out, arguments = sys.argv[2:7:2]\n"
         (app / "trainer" / "__main__.py").write_text(head + textwrap.dedent(source))
-        return child.train(data, arguments, work, limits, app)
+        return child.train(data, arguments, work, limits, lambda: None, app)
 
     return run
 
@@ -86,7 +86,7 @@ def test_it_inherits_nothing(trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         os.close(200)
     names, given, files = json.loads((out / "got").read_text())
-    expected = {"HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR"}
+    expected = {"CHECKPOINT", "HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR"}
     assert set(names) - {"LC_CTYPE"} == expected
     assert (given, files) == ("", [])
 

@@ -58,6 +58,17 @@ def onnx(*fields: tuple[int, int | bytes]) -> bytes:
     return out
 
 
+WEIGHTS = onnx((1, b"\x02"), (2, 1), (8, b"w"), (9, bytes(8)))
+ELSEWHERE = onnx((8, b"w"), (13, onnx((1, b"location"), (2, b"/etc/passwd"))), (14, 1))
+NODE = onnx((1, b"x"), (2, b"y"), (4, b"Identity"))
+GRAPH = onnx((1, NODE), (2, b"graph"), (5, WEIGHTS))
+
+
+def in_node(field: int, value: bytes) -> bytes:
+    """A graph whose one node has an attribute with this field."""
+    return onnx((1, onnx((4, b"If"), (5, onnx((1, b"a"), (field, value))))), (2, b"graph"))
+
+
 def accept(tmp_path: Path, metrics: str | bytes = "{}", **files: bytes) -> Any:
     for name, content in files.items():
         (tmp_path / name.replace("__", ".")).write_bytes(content)
@@ -78,7 +89,7 @@ def reason(tmp_path: Path, **given: Any) -> str:
     [
         ("m__safetensors", TENSORS),
         ("m__safetensors", safetensors({"empty": tensor(0, 0, [0]), "w": tensor(0, 8)}, bytes(8))),
-        ("m__onnx", onnx((1, 8), (2, b"maker"), (7, b"graph"), (8, b"opset"))),
+        ("m__onnx", onnx((1, 8), (2, b"maker"), (7, GRAPH), (8, b"opset"))),
         ("m__skops", (DATA / "line_and_tree.skops").read_bytes()),
     ],
     ids=["safetensors", "with an empty tensor", "onnx", "skops with a line and a tree"],
@@ -129,10 +140,20 @@ SAFETENSORS = {
 }
 ONNX = {
     "no graph": onnx((1, 8), (2, b"maker")),
-    "no version": onnx((7, b"graph")),
-    "an unknown field": onnx((1, 8), (7, b"graph"), (15, b"?")),
-    "a length beyond the end": onnx((1, 8), (7, b"graph"))[:-1],
-    "an endless number": onnx((1, 8), (7, b"graph")) + b"\x08" + b"\xff" * 11,
+    "no version": onnx((7, GRAPH)),
+    "an unknown field": onnx((1, 8), (7, GRAPH), (15, b"?")),
+    "a length beyond the end": onnx((1, 8), (7, GRAPH))[:-1],
+    "an endless number": onnx((1, 8), (7, GRAPH)) + b"\x08" + b"\xff" * 11,
+    "a pickle for a graph": onnx((1, 8), (7, pickle.dumps({"a": 1}))),
+    "weights in another file": onnx((1, 8), (7, onnx((5, ELSEWHERE)))),
+    "a constant in another file": onnx((1, 8), (7, in_node(5, ELSEWHERE))),
+    "constants in another file": onnx((1, 8), (7, in_node(10, ELSEWHERE))),
+    "a branch's weights in another file": onnx((1, 8), (7, in_node(6, onnx((5, ELSEWHERE))))),
+    "sparse weights in another file": onnx((1, 8), (7, onnx((15, onnx((1, ELSEWHERE)))))),
+    "a function's constant in another file": onnx(
+        (1, 8), (7, GRAPH), (25, onnx((7, onnx((5, onnx((5, ELSEWHERE)))))))
+    ),
+    "training weights in another file": onnx((1, 8), (7, GRAPH), (20, onnx((1, onnx((5, ELSEWHERE)))))),
 }
 SKOPS = {
     "no schema": zipped(a__npy=npy(np.zeros(3))),
@@ -140,6 +161,8 @@ SKOPS = {
     "an array of objects": zipped(schema__json=b"{}", a__npy=npy(np.array([{}], object))),
     "objects in fields": zipped(schema__json=b"{}", a__npy=npy(np.zeros(1, [("i", "<i4"), ("o", object)]))),
     "objects in an npz": zipped(schema__json=b"{}", a__npz=zipped(b__npy=npy(np.array([{}], object)))),
+    "a pickle behind an array": zipped(schema__json=b"{}", a__npy=npy(np.zeros(3)) + pickle.dumps(1)),
+    "an array that is cut": zipped(schema__json=b"{}", a__npy=npy(np.zeros(3))[:-1]),
     "code": zipped(schema__json=b"{}", a__py=b"print(1)"),
     "something before the zip": b"#!/bin/sh\n" + zipped(schema__json=b"{}"),
     "a torn zip": b"PK\x03\x04" + bytes(60),

@@ -13,17 +13,16 @@ from typing import Any
 
 import psutil
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from sealtrain.rules import canonical, dsse, receipt
+from cryptography.hazmat.primitives import serialization
+from sealtrain.rules import dsse, receipt
 from sealtrain.sealing import DataKey, associated_data, open_, parse_manifest
 from sklearn.datasets import load_breast_cancer
 
 from tests.workload.conftest import Run
 from tests.workload.fake_cloud import Fault, sha256
+from tests.workload.told import EVIDENCE, failed, flip, trainers_of, unsigned
 from workload.trainers.tabular.trainer.model import predict
 
-EVIDENCE = "runs/r0123456789ab/evidence"
 Make = Callable[..., Run]
 
 
@@ -35,42 +34,6 @@ def patients() -> bytes:
     for row, kind in zip(found.data, found.target, strict=True):
         writer.writerow([*row, found.target_names[kind]])
     return text.getvalue().encode()
-
-
-def unsigned(run: Run) -> list[dict[str, Any]]:
-    """What the workload told of its end, once the signature of each message is seen to be good."""
-    told = []
-    for message in run.world.messages:
-        fields = {name: value for name, value in message.items() if name != "signature"}
-        stored = run.world.objects.get(("evidence", f"{EVIDENCE}/token.json"), b"{}")
-        record = json.loads(stored)
-        if record.get("token") in run.world.issued:
-            key = serialization.load_pem_public_key(record["public_key_pem"].encode())
-            assert isinstance(key, ec.EllipticCurvePublicKey)
-            signature = base64.b64decode(message["signature"], validate=True)
-            key.verify(signature, canonical.dumps(fields), ec.ECDSA(hashes.SHA256()))
-        told.append(fields)
-    return told
-
-
-def failed(run: Run, reason: str, outcome: tuple[int, str] | None = None) -> str:
-    """Expect one failure message with this reason, no receipt and no model; give the output."""
-    code, printed = outcome or run.finish()
-    told = {"run": "r0123456789ab", "state": "failed", "reason": reason, "receipt_digest": None}
-    assert unsigned(run) == [told], printed
-    assert code == 1
-    assert ("evidence", f"{EVIDENCE}/receipt.json") not in run.world.objects
-    assert not [name for bucket, name in run.world.objects if bucket == "models"]
-    return printed
-
-
-def trainers_of(run: Run) -> list[psutil.Process]:
-    """Find the trainer processes that run in this run's image."""
-    return [
-        process
-        for process in psutil.process_iter(["cmdline", "cwd"])
-        if process.info["cwd"] == str(run.app) and "trainer" in (process.info["cmdline"] or ())
-    ]
 
 
 def opened_model(run: Run) -> dict[str, bytes]:
@@ -189,12 +152,6 @@ def test_a_trainer_that_ends_badly_is_reported_by_reason(make_run: Make, reason:
     if reason == "trainer_timeout":
         run.order["limits"]["seconds"] = 3
     failed(run, reason)
-
-
-def flip(run: Run, name: str) -> None:
-    data = bytearray(run.world.objects["sealed", name])
-    data[len(data) // 2] ^= 1
-    run.world.objects["sealed", name] = bytes(data)
 
 
 def swap(run: Run) -> None:

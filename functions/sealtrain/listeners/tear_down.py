@@ -8,6 +8,8 @@ again until it succeeds: NotReadyError means that something still stood at the e
 - "Gone" goes to the ledger only after a query of this pass showed it, and only once its maker cannot be at
   work any more: its outcome is on the ledger, or the request of teardown is older than a maker may run.
 - What a run did not make (the owner's upload, the model, the evidence) is never touched.
+- A checkpoint belongs to the attempt that left it, and then to the one whose order goes on from it. The
+  newest one of a run that was preempted stays for the next attempt; every other end removes them all.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sealtrain.rules import canonical, names, proof
+from sealtrain.rules import canonical, names, proof, records
 from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, NotReadyError, SealtrainError
 from sealtrain.rules.ledger import Kind, open_intents, short_name
+from sealtrain.rules.order import parse_order
+from sealtrain.rules.resources import ObjectInfo
 from sealtrain.rules.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +63,8 @@ def tear_down(
 ) -> Result:
     """Remove what stands and prove what is gone. Raises NotReadyError until nothing is left."""
     run = names.checked_run_id(request.run)
-    pass_ = _Pass(run, storage, kms, compute, settings)
+    checkpoints = _checkpoints(run, request.reason, storage, settings)
+    pass_ = _Pass(run, storage, kms, compute, settings, checkpoints)
     found = list(pass_.inventory())
     claimed = storage.stat(names.state_bucket(settings), names.claim(run)) is not None
     if not (claimed or found or ledger.entries(run)):
@@ -97,11 +102,38 @@ def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) 
     return asked["time"]
 
 
+def _checkpoints(run: str, reason: str, storage: Storage, settings: Settings) -> list[str]:
+    """The runs whose checkpoints are this run's to remove."""
+    state = names.state_bucket(settings)
+    order = storage.find(state, names.order(run))
+    resume = parse_order(order).checkpoint.resume if order is not None else None
+    known = [run, *([resume.run] if resume else [])]
+    said, asked = storage.find(state, names.completion(run)), storage.find(state, names.teardown(run))
+    why = records.plain(asked, "teardown.json").get("reason") if asked is not None else reason
+    if said is None or why != proof.RUN_ENDED:
+        return known
+    completion = records.parse(said, records.Completion, "completion.json")
+    if completion.reason != "preempted":
+        return known
+    own = storage.list(names.models_bucket(settings), names.checkpoint_prefix(run))
+    left_own = any(one.name == names.checkpoint_manifest(run) for one in own)
+    return known[1:] if left_own else known[:1]
+
+
 class _Pass:
     """One pass over one run's resources: see, delete, see absent, kind by kind."""
 
-    def __init__(self, run: str, storage: Storage, kms: Kms, compute: Compute, settings: Settings) -> None:
+    def __init__(
+        self,
+        run: str,
+        storage: Storage,
+        kms: Kms,
+        compute: Compute,
+        settings: Settings,
+        checkpoints: list[str],
+    ) -> None:
         self._run = run
+        self._checkpoints = checkpoints
         self._storage = storage
         self._kms = kms
         self._compute = compute
@@ -130,6 +162,7 @@ class _Pass:
         targets: tuple[proof.Target, ...] = (
             ("bucket", names.sealed_bucket(s, run)),
             ("key", names.run_key(s, run)),
+            *(("checkpoint", names.checkpoint_place(s, each)) for each in self._checkpoints),
         )
         yield from (target for target in targets if self._absence(*target) is None)
 
@@ -159,7 +192,13 @@ class _Pass:
             return proof.key_gone(self._kms.list_versions(name))
         if kind == "bucket":
             return "absent" if self._storage.get_bucket(name) is None else None
+        if kind == "checkpoint":
+            return "absent" if not self._objects(name) else None
         return "absent" if self._compute.get(kind, name) is None else None
+
+    def _objects(self, checkpoint: str) -> list[ObjectInfo]:
+        bucket, _, prefix = checkpoint.partition("/")
+        return list(self._storage.list(bucket, f"{prefix}/"))
 
     def _delete(self, kind: Kind, name: str) -> None:
         if kind == "key":
@@ -170,5 +209,8 @@ class _Pass:
             for each in self._storage.list(name):
                 self._storage.delete(name, each.name)
             self._storage.delete_bucket(name)
+        elif kind == "checkpoint":
+            for each in self._objects(name):
+                self._storage.delete(each.bucket, each.name)
         else:
             self._compute.delete(kind, name)

@@ -148,6 +148,10 @@ REMOVE_SEALED = Grant(
     ("storage.buckets.delete", "storage.buckets.get", "storage.objects.delete", "storage.objects.list"),
     "remove the sealed data",
 )
+REMOVE_CHECKPOINTS = (
+    Grant("bucket:models", ("storage.objects.delete",), "remove checkpoints", "checkpoints/"),
+    may_list("bucket:models", "see that the checkpoints are gone"),
+)
 SEAL = Grant(
     "bucket:sealed",
     ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list"),

@@ -16,15 +16,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from sealtrain.rules.errors import RefusedError
+from sealtrain.rules.order import Format, Scalar
 
 LONGEST_RUN_S = 7 * 24 * 3600
 GIB = 1024**3
 
 _IMAGE = re.compile(r"[a-z0-9.-]+(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+@sha256:[0-9a-f]{64}")
 
-Format = Literal["csv", "files"]
 Mode = Literal["on-demand", "reservation", "flex-start"]
-Scalar = str | int | float | bool
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from sealtrain.rules.errors import RefusedError
-from sealtrain.rules.job import Job, Scalar
+from sealtrain.rules.job import Job
+from sealtrain.rules.order import Scalar
 from sealtrain.rules.parsing import convert
 
 LARGEST_JOB_BYTES = 64 * 1024

@@ -26,6 +26,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the sealed data is not what the order names",
         "treat it as tampering: look at who wrote to the sealed bucket",
     ),
+    "checkpoint_refused": (
+        "the checkpoint of the earlier attempt is not the one that the order names",
+        "start another attempt; if it stays, look at who wrote to the models bucket",
+    ),
     "confinement_failed": ("the trainer could not be confined, so it was not run", "use a supported system"),
     "trainer_exit": (
         "the trainer's exit code was not 0",
@@ -57,6 +61,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the trainer wrote more to its disk than it may",
         "raise limits.disk_bytes, or write less",
     ),
+    "trainer_processes": (
+        "the trainer started more processes than it may",
+        "train with threads, or with fewer processes",
+    ),
     "model_missing": (
         "the trainer wrote no model",
         "write *.safetensors, *.onnx or *.skops into the folder given by --out",
@@ -74,7 +82,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "write metrics.json with plain names and finite numbers only",
     ),
     "cloud_unavailable": ("the VM could not reach the platform", "try again with the next attempt"),
-    "preempted": ("the VM was stopped from outside", "try again with the next attempt"),
+    "preempted": (
+        "the VM was stopped from outside",
+        "start the next attempt: it goes on from the checkpoint, if the trainer wrote one",
+    ),
     "internal": ("the workload failed in a way it does not know", "try again; if it stays, report it"),
 }
 

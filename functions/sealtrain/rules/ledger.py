@@ -24,7 +24,7 @@ from sealtrain.rules.evidence import merkle
 from sealtrain.rules.names import ledger_prefix
 from sealtrain.rules.parsing import parse
 
-Kind = Literal["key", "bucket", "template", "group", "request", "reservation", "instance"]
+Kind = Literal["key", "bucket", "checkpoint", "template", "group", "request", "reservation", "instance"]
 Phase = Literal["intent", "made", "refused", "gone"]
 
 

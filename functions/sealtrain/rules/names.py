@@ -220,6 +220,21 @@ def model_manifest(run: str) -> str:
     return f"{run}/manifest.json"
 
 
+def checkpoint_prefix(run: str) -> str:
+    """Models: what a preempted run left for its next attempt."""
+    return f"checkpoints/{run}/"
+
+
+def checkpoint_place(s: Settings, run: str) -> str:
+    """Where a run's checkpoint lies: bucket and prefix, without the last slash."""
+    return f"{models_bucket(s)}/{checkpoint_prefix(run).removesuffix('/')}"
+
+
+def checkpoint_manifest(run: str) -> str:
+    """Models: the checkpoint's wrapped key and parts, written last."""
+    return f"{checkpoint_prefix(run)}manifest.json"
+
+
 # --- keys ----------------------------------------------------------------------------------
 
 
@@ -256,6 +271,11 @@ def datasets_key(s: Settings) -> str:
 def owner_key(s: Settings) -> str:
     """The owner's key for models: the workload may only encrypt with it."""
     return f"{key_ring(s, 'owner')}/cryptoKeys/models"
+
+
+def checkpoint_key(s: Settings) -> str:
+    """The key of checkpoints, on the release ring: the workload may encrypt, only attested VMs decrypt."""
+    return f"{key_ring(s, 'release')}/cryptoKeys/checkpoints"
 
 
 # --- machines ------------------------------------------------------------------------------

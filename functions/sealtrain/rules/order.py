@@ -3,6 +3,7 @@
 - Its bytes (canonical JSON) are the hash input; the digest is in the VM's metadata, in the nonce of
   the evidence token, in the wrap of the data key (as associated data) and in the receipt.
 - An order read back is checked: shape, files and parts (`rules.sealed`), and that the id is the files' own.
+- The workload reads orders too, so this module imports no more than it must; `rules.freeze` makes them.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from typing import Literal
 
 import msgspec
 
-from sealtrain.rules import names
-from sealtrain.rules.canonical import dumps
+from sealtrain.rules.canonical import Digest, digest, dumps
 from sealtrain.rules.errors import EvidenceError
-from sealtrain.rules.job import Format, FrozenJob, Scalar
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.sealed import SealedFile, find_fault, id_of
-from sealtrain.rules.settings import Settings
 
-EVIDENCE_AUDIENCE = "sealtrain-evidence"
+Format = Literal["csv", "files"]
+Scalar = str | int | float | bool
 
 
 class Dataset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -76,12 +75,30 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kms_key: str
 
 
+class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The checkpoint to go on from: the attempt that left it, its manifest's name and digest."""
+
+    run: str
+    manifest: str
+    sha256: str
+
+
+class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a preempted run leaves its checkpoint, the key it is sealed to, and what to go on from."""
+
+    bucket: str
+    prefix: str
+    kms_key: str
+    resume: Resume | None = None
+
+
 class EvidencePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where token and receipt go, and the audience of the evidence token."""
+    """Where tokens and receipt go, the tokens' audience, and how often a fresh one is shown."""
 
     bucket: str
     prefix: str
     audience: str
+    renew_s: int
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -102,6 +119,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     limits: OrderLimits
     release: Release
     output: Output
+    checkpoint: Checkpoint
     evidence: EvidencePlace
     events_topic: str
 
@@ -114,47 +132,9 @@ class HeldKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_version: str
 
 
-def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset, kms_key: str = "") -> Order:
-    """The order of an admitted job and its sealed dataset; `kms_key` is the owner's, who sealed it."""
-    run = frozen.run
-    uploaded = frozen.objects if frozen.manifest is None else (frozen.manifest, *frozen.objects)
-    return Order(
-        run=run,
-        project=settings.project,
-        project_number=settings.project_number,
-        region=settings.region,
-        deployment=settings.deployment,
-        dataset=dataset,
-        source=Source(
-            bucket=frozen.bucket,
-            objects=tuple(OrderedObject(o.name, o.generation, o.size) for o in uploaded),
-        ),
-        image=frozen.image,
-        image_digest=frozen.image_digest,
-        format=frozen.job.format,
-        arguments=frozen.job.arguments,
-        limits=OrderLimits(
-            seconds=frozen.job.limits.seconds,
-            disk_bytes=frozen.job.limits.disk_bytes,
-            memory_bytes=frozen.memory_bytes,
-        ),
-        release=Release(
-            kms_key=kms_key or names.run_key(settings, run),
-            object=names.gs(names.state_bucket(settings), names.release(run)),
-            sts_audience=names.sts_audience(settings),
-        ),
-        output=Output(
-            bucket=names.models_bucket(settings),
-            prefix=names.model_prefix(run),
-            kms_key=names.owner_key(settings),
-        ),
-        evidence=EvidencePlace(
-            bucket=names.evidence_bucket(settings),
-            prefix=names.evidence_prefix(run),
-            audience=EVIDENCE_AUDIENCE,
-        ),
-        events_topic=names.topic(settings, "job-events"),
-    )
+def training_id(order: Order) -> Digest:
+    """What is trained, and how: attempts that agree on this may go on from each other's checkpoints."""
+    return digest(dumps([order.dataset.id, order.image_digest, order.format, order.arguments]))
 
 
 def encode(order: Order) -> bytes:

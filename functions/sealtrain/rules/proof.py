@@ -25,7 +25,7 @@ MAKER_S = 90  # no function that makes something runs longer; a test compares th
 RUN_LABEL = "sealtrain-run"
 KEY_GONE = "every version destroyed or scheduled for it"
 DESTROYED = frozenset({"DESTROY_SCHEDULED", "DESTROYED"})
-DELETE_ORDER = ("instance", "request", "group", "template", "reservation", "bucket", "key")
+DELETE_ORDER = ("instance", "request", "group", "template", "reservation", "bucket", "checkpoint", "key")
 WAITS_FOR: dict[Kind, Kind] = {"template": "group", "reservation": "instance"}
 
 Target = tuple[Kind, str]
@@ -89,6 +89,8 @@ def query(kind: Kind, name: str) -> str:
     """Say by which query one resource was seen absent."""
     if kind == "key":
         return f"cloudkms list {name}/cryptoKeyVersions"
+    if kind == "checkpoint":
+        return f"storage list {name}/"
     return f"{'storage' if kind == 'bucket' else 'compute'} get {name}"
 
 
@@ -100,6 +102,7 @@ def inventory_queries(settings: Settings, run: str) -> tuple[str, ...]:
         f"compute list groups and reservations, all zones, and templates, name {machine}: none",
         "compute list resize requests of those groups: none",
         f"storage get {names.sealed_bucket(settings, run)}: none",
+        f"storage list {names.checkpoint_place(settings, run)}/: none, or kept for the next attempt",
         f"cloudkms list versions of {names.run_key(settings, run)}: {KEY_GONE}",
     )
 

@@ -23,6 +23,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost"})
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+_SECONDS = re.compile(r"[1-9][0-9]{0,4}")
 _DEPLOYMENT = re.compile(r"[a-z][a-z0-9-]{0,7}[a-z0-9]")
 
 
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     approved_images: tuple[str, ...] = ()
     attestation_root: str = ""
     """PEM of the root certificate of attestation tokens."""
+    attest_every_s: int = 3600
+    """How often a machine that trains shows a fresh attestation token, in seconds."""
     endpoint: str | None = None
 
     @classmethod
@@ -58,6 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             trainer=environ.get("SEALTRAIN_TRAINER", ""),
             approved_images=tuple(d.strip() for d in digests if d.strip()),
             attestation_root=environ.get("SEALTRAIN_ATTESTATION_ROOT", ""),
+            attest_every_s=int(
+                _matching(environ, "SEALTRAIN_ATTEST_EVERY_S", _SECONDS, "1 to 99999 seconds", default="3600")
+            ),
             endpoint=environ.get("SEALTRAIN_ENDPOINT") or None,
         )
         for approved in settings.approved_images:

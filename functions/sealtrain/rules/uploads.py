@@ -60,6 +60,11 @@ def run_of(upload: Upload) -> names.RunId:
     return names.run_id(upload.bucket, upload.object, upload.generation, upload.attempt)
 
 
+def earlier(upload: Upload) -> Upload | None:
+    """The attempt before this one; None for the first."""
+    return msgspec.structs.replace(upload, attempt=upload.attempt - 1) if upload.attempt > 1 else None
+
+
 def starts_run(object_name: str) -> bool:
     """Whether an object of this name starts a run, be it only to be refused for its name."""
     if not object_name.startswith(INCOMING) or object_name.endswith("/"):

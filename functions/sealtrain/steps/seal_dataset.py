@@ -18,16 +18,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest
 from sealtrain.rules.dataset import check_pinned
 from sealtrain.rules.errors import NotFoundError, RefusedError
+from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, SourceObject
-from sealtrain.rules.order import Dataset, HeldKey, Order, encode, order_of
+from sealtrain.rules.order import Dataset, HeldKey, Order, Resume, encode, training_id
 from sealtrain.rules.sealed import Part
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import source_changed
+from sealtrain.rules.uploads import earlier, run_of, source_changed
 from sealtrain.sealing import PART_BYTES, SealingError, parse_owners_manifest
 from sealtrain.sealing.buckets import BucketVault, KmsKey, ObjectSource
 from sealtrain.sealing.session import Session
@@ -119,7 +121,7 @@ def _seal(
     if found is None:
         return None
     dataset = Dataset(sealed_by="service", id=found.id, bucket=bucket, prefix=_PARTS, files=found.files)
-    order = order_of(settings, frozen, dataset)
+    order = _resumed(order_of(settings, frozen, dataset), state, storage)
     order_digest = digest(encode(order))
     wrapped = kms.encrypt(order.release.kms_key, found.key.serialize(), order_digest.encode())
     return _freeze(order, b64encode(wrapped.ciphertext).decode(), wrapped.key_version, state)
@@ -155,8 +157,26 @@ def _take_over(
         files=files,
         manifest=manifest.binding(),
     )
-    order = order_of(settings, frozen, dataset, key.kms_key)
+    order = _resumed(order_of(settings, frozen, dataset, key.kms_key), state, storage)
     return _freeze(order, key.wrapped, key.key_version, state)
+
+
+def _resumed(order: Order, state: State, storage: Storage) -> Order:
+    """The order with the checkpoint that the attempt before left, or had itself gone on from, if any.
+
+    Only of the same training: other data, image or arguments begin anew.
+    """
+    before = earlier(state.claim(order.run).upload)
+    past = None if before is None else state.find(names.order(run_of(before)), Order)
+    if past is None or training_id(past) != training_id(order):
+        return order
+    place, resume = order.checkpoint, past.checkpoint.resume
+    own = storage.find(place.bucket, names.checkpoint_manifest(past.run))
+    if own is not None:
+        resume = Resume(run=past.run, manifest=names.checkpoint_manifest(past.run), sha256=digest(own))
+    elif resume is not None and storage.find(place.bucket, resume.manifest) is None:
+        resume = None
+    return replace(order, checkpoint=replace(place, resume=resume))
 
 
 def _copy(frozen: FrozenJob, bucket: str, storage: Storage, more: Callable[[], bool]) -> bool:

@@ -4,7 +4,7 @@
   follow once more from token, order, plan and ledger at its recorded time, under what is allowed now:
   whoever could place a record in the bucket has not thereby accepted a machine.
 - A token that is refused, and a machine that ends or stays silent without one, disables the run's key
-  versions: nothing can open the data then.
+  versions: nothing can open the data then. So does a machine that goes on and shows no fresh token any more.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.storage import Storage
 
+FRESH_TOKENS_MISSED = 2
+"""How many intervals of fresh tokens a machine may miss; it tries ten times in each."""
 SILENCE_S = 900
 """How long a machine may run before it has shown a token (a GPU's driver takes minutes)."""
 SKEW = timedelta(minutes=5)
@@ -70,6 +72,7 @@ def verify_evidence(
     reasons = verdict.reasons
     if verdict.verdict == "met":
         reasons = _objections(verdict, case, storage, settings, clock())
+        reasons = reasons or _lost_since(case, storage, compute, settings, clock())
         if not reasons:
             return Result(run=run, verdict="met", trust_root=verdict.trust_root)
     for version in kms.list_versions(names.run_key(settings, run)):
@@ -176,6 +179,28 @@ def _objections(
         for field in ("run", "order_digest", "token_digest", "trust_root")
         if getattr(verdict, field) != getattr(again, field)
     )
+
+
+def _lost_since(
+    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
+) -> tuple[Finding, ...]:
+    """Why a machine that was accepted has lost its attestation; none while it renews it, or has ended.
+
+    The newest token is judged at the time at which the storage took it.
+    """
+    bucket, prefix = names.evidence_bucket(settings), f"{names.evidence_prefix(case.run)}evidence/"
+    shown = [one for one in storage.list(bucket, prefix) if one.name.endswith("/token.json")]
+    first = names.token(case.run)
+    newest = max(shown, key=lambda one: (one.created, one.name != first, one.name))
+    if newest.name != first:
+        data, at = storage.get(bucket, newest.name), datetime.fromisoformat(newest.created)
+        verdict = _judge(case, data, settings, at)
+        if verdict.verdict != "met":
+            return verdict.reasons
+    age_s, every_s = seconds_between(newest.created, now.isoformat()), case.order.evidence.renew_s
+    if age_s <= FRESH_TOKENS_MISSED * every_s or _ended(compute, case.machine.name, now):
+        return ()
+    return (_finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s"),)
 
 
 def _ended(compute: Compute, name: str, now: datetime) -> str:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest, dumps
 from sealtrain.rules.errors import EvidenceError
+from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, Job, SourceObject
-from sealtrain.rules.order import Dataset, Order, encode, order_of, parse_order
+from sealtrain.rules.order import Dataset, Order, encode, parse_order
 from sealtrain.rules.sealed import Part, SealedFile, dataset_id, id_of
 
 from tests.functions.memory import DIGEST, IMAGE, SETTINGS
@@ -47,7 +48,8 @@ def test_an_order_names_its_key_and_its_places() -> None:
     assert order.evidence.audience == "sealtrain-evidence"
     assert set(msgspec.to_builtins(order)) == {
         "version", "run", "project", "project_number", "region", "deployment", "dataset", "source", "image",
-        "image_digest", "format", "arguments", "limits", "release", "output", "evidence", "events_topic",
+        "image_digest", "format", "arguments", "limits", "release", "output", "checkpoint", "evidence",
+        "events_topic",
     }  # fmt: skip
 
 

@@ -257,3 +257,50 @@ def test_refusal_is_repeated_and_the_key_disabled_again() -> None:
     assert_refused(world, run, "swname")
     world.kms.states.clear()
     assert_refused(world, run, "swname")
+
+
+def accepted(world: World) -> str:
+    """A run whose machine was accepted."""
+    run = world.start()
+    world.attest(run)
+    world.call(verify_evidence, run=run)
+    return run
+
+
+def test_machine_that_shows_no_fresh_token_any_more_is_refused() -> None:
+    """Two intervals without a fresh token close the key of a machine that still runs."""
+    world = World()
+    run = accepted(world)
+    world.time += timedelta(hours=1, minutes=59)
+    assert world.call(verify_evidence, run=run).verdict == "met"
+    world.time += timedelta(minutes=2)
+    with pytest.raises(EvidenceError, match="silence"):
+        world.call(verify_evidence, run=run)
+    assert key_states(world, run) == ["DISABLED"]
+
+
+def renewed(world: World, run: str, **claims: Any) -> None:
+    """Three hours later the machine shows a fresh token."""
+    world.time += timedelta(hours=3)
+    world.storage.created = world.time.isoformat()
+    now = int(world.time.timestamp())
+    world.attest(run, **{"iat": now, "nbf": now, "exp": now + 3600, **claims})
+
+
+def test_machine_that_renews_its_attestation_goes_on() -> None:
+    """A fresh token in the numbered place counts from when the storage took it."""
+    world = World()
+    run = accepted(world)
+    renewed(world, run)
+    assert world.call(verify_evidence, run=run).verdict == "met"
+    assert key_states(world, run) == ["ENABLED"]
+
+
+def test_machine_whose_fresh_token_is_worse_is_refused() -> None:
+    """What a later token says counts: a machine that can be debugged now loses the key."""
+    world = World()
+    run = accepted(world)
+    renewed(world, run, dbgstat="enabled")
+    with pytest.raises(EvidenceError, match="debug"):
+        world.call(verify_evidence, run=run)
+    assert key_states(world, run) == ["DISABLED"]

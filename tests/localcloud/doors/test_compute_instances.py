@@ -112,6 +112,36 @@ def test_a_stopped_instance_stays_and_keeps_no_deadline(world: World) -> None:
     delete(world, "stopped")
 
 
+@pytest.mark.parametrize(
+    ("scheduling", "then"),
+    [
+        ({"on_host_maintenance": "TERMINATE"}, "TERMINATED"),
+        ({"on_host_maintenance": "MIGRATE"}, "RUNNING"),
+        ({"provisioning_model": "SPOT", "on_host_maintenance": "TERMINATE"}, "TERMINATED"),
+        ({"provisioning_model": "SPOT", "instance_termination_action": "DELETE",
+          "on_host_maintenance": "TERMINATE"}, "gone"),
+    ],
+    ids=["terminates", "migrates", "Spot", "Spot with DELETE"],
+)  # fmt: skip
+def test_a_maintenance_of_the_host_takes_what_does_not_migrate(
+    world: World, scheduling: dict[str, str], then: str
+) -> None:
+    """As Google simulates a preemption: stopped, or deleted where the instance says so; else untouched."""
+    name = "served"
+    body = ordinary(world, name, scheduling={"automatic_restart": False, **scheduling})
+    wait(world, insert(world, body))
+    wait(
+        world,
+        client(world, "Instances").simulate_maintenance_event_unary(
+            project=PROJECT, zone=ZONE, instance=name
+        ),
+    )
+    found = world.cloud.store.get("compute.instance", _full(name))
+    assert ("gone" if found is None else found["status"]) == then
+    if found is not None:
+        delete(world, name)
+
+
 def test_the_server_deletes_an_instance_at_the_end_of_its_time(world: World) -> None:
     """maxRunDuration with DELETE: when the clock has moved past it, the instance is gone."""
     wait(world, insert(world, ordinary(world, "brief")))

@@ -16,7 +16,7 @@ def test_the_minimal_trainer_fulfils_the_contract(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     limits = OrderLimits(seconds=20, disk_bytes=10**6, memory_bytes=2**31)
     app = Path(next(iter(minimal.__path__)))
-    out, _ = child.train(tmp_path / "data", {}, tmp_path / "work", limits, app)
+    out, _ = child.train(tmp_path / "data", {}, tmp_path / "work", limits, lambda: None, app)
     models, metrics = model.accept(out, 10**6)
     assert [path.name for path in models] == ["model.safetensors"]
     assert metrics == {"lines": 2}

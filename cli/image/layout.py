@@ -1,8 +1,4 @@
-"""Build the workload image as an OCI layout, the same bytes every time, and push it.
-
-    python -m workload.image build TRAINER_DIR -o DIR     writes the layout, prints the image digest
-    python -m workload.image tree TRAINER_DIR -o DIR      writes /app only, for workload/Dockerfile
-    python -m workload.image push DIR REFERENCE [--endpoint URL]
+"""The workload image as an OCI layout, the same bytes every time.
 
 - The one layer holds /app: the workload, exactly the modules of `sealtrain` that it imports, and
   TRAINER_DIR/trainer. Names are sorted, times and owners 0, modes fixed; no caches, no bytecode.
@@ -11,13 +7,11 @@
   workload/Dockerfile adds it for Google Cloud.
 """
 
-import argparse
 import ast
 import hashlib
 import io
 import json
 import struct
-import sys
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -30,7 +24,7 @@ Digest = NewType("Digest", str)
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
-_REPOSITORY = Path(__file__).resolve().parent.parent
+_REPOSITORY = Path(__file__).resolve().parents[2]
 _ROOTS = {"workload": _REPOSITORY, "sealtrain": _REPOSITORY / "functions"}
 _STARTS = ("workload.__main__", "workload.confine")
 _NEVER = ("sealtrain.cloud", "sealtrain.steps", "sealtrain.listeners", "sealtrain.edge")
@@ -82,7 +76,7 @@ def build(trainer_dir: Path, out_dir: Path) -> Digest:
             "created": _EPOCH,
             "config": _RUN,
             "rootfs": {"type": "layers", "diff_ids": [_digest(tar)]},
-            "history": [{"created": _EPOCH, "created_by": "python -m workload.image"}],
+            "history": [{"created": _EPOCH, "created_by": "python -m cli.image"}],
         }
     )
     manifest = _json(
@@ -180,44 +174,3 @@ def _digest(data: bytes) -> Digest:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def main() -> None:
-    """Read the command line and do one thing."""
-    parser = argparse.ArgumentParser(prog="python -m workload.image")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("build", "tree"):
-        command = verbs.add_parser(verb)
-        command.add_argument("trainer_dir", type=Path)
-        command.add_argument("-o", "--out", type=Path, required=True)
-    command = verbs.add_parser("push")
-    command.add_argument("layout", type=Path)
-    command.add_argument("reference")
-    command.add_argument("--endpoint")
-    asked = parser.parse_args()
-    try:
-        print(_do(asked))
-    except ImageError as error:
-        sys.exit(f"refused: {error}")
-
-
-def _do(asked: argparse.Namespace) -> str:
-    if asked.verb == "build":
-        return build(asked.trainer_dir, asked.out)
-    if asked.verb == "push":
-        from workload.push import push, session_for
-
-        return push(asked.layout, asked.endpoint, asked.reference, session_for(asked.endpoint))
-    files = tree(asked.trainer_dir)
-    for name, content in files.items():
-        path = asked.out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return f"{len(files)} files under {asked.out}"
-
-
-if __name__ == "__main__":
-    # `push` knows this module by its name: run that one, so that there is one ImageError.
-    from workload.image import main as named_main
-
-    named_main()

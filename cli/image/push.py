@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from workload.image import MANIFEST_TYPE, Digest, ImageError
+from cli.image.layout import MANIFEST_TYPE, Digest, ImageError
 
 _REFERENCE = re.compile(
     r"(?P<host>[a-z0-9.-]+(?::\d+)?)/(?P<name>[a-z0-9][a-z0-9._/-]*)"

@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 import requests
 
-from workload import image
-from workload.image import ImageError
-from workload.push import push
+from cli.image import layout as image
+from cli.image.layout import ImageError
+from cli.image.push import push
 
-REPOSITORY = Path(image.__file__).parent.parent
+REPOSITORY = Path(image.__file__).parents[2]
 TABULAR = REPOSITORY / "workload" / "trainers" / "tabular"
 
 
@@ -43,9 +43,9 @@ def content(layout: Path) -> dict[str, bytes]:
 
 
 def test_two_checkouts_give_the_same_bytes(tmp_path: Path) -> None:
-    """Path, umask, file times, caches and bytecode of the checkout do not reach the image."""
+    """Path, umask, file times, caches, bytecode, locale, time zone and hash seed do not reach the image."""
     copy = tmp_path / "another" / "place"
-    for part in ("workload", "functions/sealtrain"):
+    for part in ("workload", "cli", "functions/sealtrain"):
         shutil.copytree(REPOSITORY / part, copy / part, copy_function=shutil.copyfile)
     trainer = copy / "workload" / "trainers" / "tabular"
     (trainer / "trainer" / "__pycache__").mkdir(exist_ok=True)
@@ -53,10 +53,12 @@ def test_two_checkouts_give_the_same_bytes(tmp_path: Path) -> None:
     for path in copy.rglob("*.py"):
         path.chmod(0o600)
         os.utime(path, (1, 1))
-    command = [sys.executable, "-m", "workload.image", "build", trainer, "-o", tmp_path / "two"]
+    command = [sys.executable, "-m", "cli.image", "build", trainer, "-o", tmp_path / "two"]
+    odd = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Pacific/Chatham", "PYTHONHASHSEED": "7"}
     built = subprocess.run(
-        command, cwd=copy, capture_output=True, text=True, check=True, umask=0o077, timeout=60
-    )
+        command, cwd=copy, env={**os.environ, **odd}, capture_output=True, text=True, check=True,
+        umask=0o077, timeout=60,
+    )  # fmt: skip
     assert built.stdout.strip() == image.build(TABULAR, tmp_path / "one")
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
@@ -246,7 +248,7 @@ def test_the_command_says_why_a_push_was_refused(tmp_path: Path, registry: Threa
     image.build(TABULAR, tmp_path)
     registry.refuses = True  # type: ignore[attr-defined]
     endpoint = f"http://127.0.0.1:{registry.server_port}"
-    command = [sys.executable, "-m", "workload.image", "push", tmp_path, NAME]
+    command = [sys.executable, "-m", "cli.image", "push", tmp_path, NAME]
     ran = subprocess.run(
         [*command, "--endpoint", endpoint],
         cwd=REPOSITORY,

@@ -1,10 +1,11 @@
 """Attest this VM, await the wrapped data key, and unwrap it.
 
-- Two tokens: one for evidence (PKI, so that it verifies offline for years), stored as issued; one for
-  Google's token exchange, kept in memory, never written or logged.
-- Both carry a nonce over the order's digest and the fresh signing key, so neither fits another run.
-- The key is unwrapped only with the order's digest as additional authenticated data; a key that the data's
-  owner wrapped, before there was an order, with the digest of the owner's manifest, which the order names.
+- Tokens for evidence (PKI, so that they verify offline for years) are stored as issued: the first before
+  anything else, a fresh one at every interval of the order. One for Google's token exchange is kept
+  in memory, never written or logged.
+- All carry a nonce over the order's digest and the fresh signing key, so none fits another run.
+- A key is unwrapped only with what it was bound to as associated data: the order's digest; for a key that the
+  data's owner wrapped before there was an order, the digest of the owner's manifest, which the order names.
 """
 
 import hashlib
@@ -35,14 +36,22 @@ class Attestation:
         self.public_key_pem = public.public_bytes(Encoding.PEM, form).decode()
         der = public.public_bytes(Encoding.DER, form)
         self._nonce = hashlib.sha256(f"{order_digest}\n".encode() + der).hexdigest()
+        self._shown, self._due = 0, 0.0
 
     def sign(self, data: bytes) -> bytes:
         """Sign with the attested key: ECDSA P-256, SHA-256, DER."""
         return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
 
-    def write_evidence(self, cloud: Cloud) -> None:
-        """Store a fresh evidence token, as issued, beside the public key it binds."""
+    def show(self, cloud: Cloud) -> bool:
+        """Store a fresh evidence token, as issued, beside the public key it binds, when one is due.
+
+        Gives whether one was. A try that fails (WorkloadError) is due again a tenth of the interval
+        later: who looks at the records judges a silence, not this VM.
+        """
         place = self._order.evidence
+        if time.monotonic() < self._due:
+            return False
+        self._due = time.monotonic() + place.renew_s / 10
         issued = token(self._socket, place.audience, "PKI", self._nonce)
         record = {
             "token": issued,
@@ -50,18 +59,19 @@ class Attestation:
             "instance_id": instance_id(issued),
             "order_digest": self._order_digest,
         }
-        name = f"{place.prefix}evidence/token.json"
+        number = f"{self._shown:05d}/" if self._shown else ""
+        name = f"{place.prefix}evidence/{number}token.json"
         cloud.create_record(place.bucket, name, canonical.dumps(record))
+        self._shown += 1
+        self._due = time.monotonic() + place.renew_s
+        return True
 
-    def unwrap(self, cloud: Cloud, released: HeldKey) -> DataKey:
-        """Open the released key as the attested principal. Raises WorkloadError when refused."""
-        how = self._order.release
-        issued = token(self._socket, how.sts_audience, "OIDC", self._nonce)
-        access = cloud.exchange(how.sts_audience, issued)
-        bound_to = self._order.dataset.manifest or self._order_digest
-        secret = cloud.decrypt(how.kms_key, released.wrapped_key, bound_to, access)
+    def unwrap(self, cloud: Cloud, kms_key: str, wrapped: str, bound_to: str) -> DataKey:
+        """Open a wrapped key as the attested principal. Raises WorkloadError when refused."""
+        audience = self._order.release.sts_audience
+        access = cloud.exchange(audience, token(self._socket, audience, "OIDC", self._nonce))
         try:
-            return DataKey.parse(secret)
+            return DataKey.parse(cloud.decrypt(kms_key, wrapped, bound_to, access))
         except SealingError as error:
             raise WorkloadError("key_refused", "what was unwrapped is no data key") from error
 

@@ -1,0 +1,134 @@
+"""A checkpoint's way through the steps: who names it in an order, and whose teardown removes it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sealtrain.listeners import tear_down
+from sealtrain.rules import canonical, names, records
+from sealtrain.steps import admit_run, create_bucket, create_key, plan_capacity, seal_dataset
+
+from tests.functions.closing import World
+
+JOB = b"arguments: {seed: 1}\n"
+
+
+class Attempts(World):
+    """Attempts at one upload, in a world of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.upload("incoming/set/data.csv")
+        self.generation = self.upload("incoming/set/job.yaml", JOB)
+        self.models = names.models_bucket(self.settings)
+
+    def attempt(self, number: int) -> str:
+        """One attempt up to its frozen order; give its run id."""
+        found = self.call(
+            admit_run, bucket=self.inbox, object="incoming/set/job.yaml", generation=self.generation,
+            attempt=number, execution=f"execution-{number}", callback_url="http://127.0.0.1:1/callback",
+        )  # fmt: skip
+        for module in (plan_capacity, create_key, create_bucket, seal_dataset):
+            self.call(module, run=found.run)
+        return str(found.run)
+
+    def leave_checkpoint(self, run: str) -> None:
+        """What a preempted workload leaves: parts, and last the manifest."""
+        self.storage.create(self.models, f"{names.checkpoint_prefix(run)}checkpoint.tar.part-00000", b"part")
+        self.storage.create(self.models, names.checkpoint_manifest(run), b"manifest of " + run.encode())
+
+    def end(self, run: str, reason: str) -> None:
+        """The workload's last word, recorded."""
+        said = records.Completion(
+            run=run, state="failed", reason=reason, receipt_digest=None, signature="", time="2026"
+        )
+        name = names.completion(run)
+        self.storage.create(names.state_bucket(self.settings), name, canonical.dumps(said))
+
+    def resumed(self, run: str) -> str | None:
+        """The run that the order goes on from."""
+        resume = self.state.order(run)[0].checkpoint.resume
+        return None if resume is None else resume.run
+
+    def left(self) -> set[str]:
+        """The runs of which a checkpoint stands."""
+        return {one.name.split("/")[1] for one in self.storage.list(self.models, "checkpoints/")}
+
+
+def test_the_next_attempt_names_the_checkpoint_by_digest() -> None:
+    """The order freezes which checkpoint is gone on from; without one it names none."""
+    world = Attempts()
+    first = world.attempt(1)
+    assert world.resumed(first) is None
+    world.leave_checkpoint(first)
+    order, _ = world.state.order(world.attempt(2))
+    assert order.checkpoint.resume is not None
+    assert order.checkpoint.resume.sha256 == canonical.digest(b"manifest of " + first.encode())
+    assert order.checkpoint.kms_key == names.checkpoint_key(world.settings)
+
+
+def test_an_attempt_that_left_none_hands_on_the_one_it_had() -> None:
+    """Preempted before it wrote its own: the attempt after it goes on from the same one, while it stands."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.leave_checkpoint(first)
+    assert world.resumed(world.attempt(2)) == first
+    assert world.resumed(world.attempt(3)) == first
+    for one in list(world.storage.list(world.models, "checkpoints/")):
+        world.storage.delete(world.models, one.name)
+    assert world.resumed(world.attempt(4)) is None
+
+
+def test_parts_without_a_manifest_are_no_checkpoint() -> None:
+    """A VM that was cut off while it sealed has left nothing to go on from."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.storage.create(world.models, f"{names.checkpoint_prefix(first)}checkpoint.tar.part-00000", b"part")
+    assert world.resumed(world.attempt(2)) is None
+
+
+def test_another_training_begins_anew() -> None:
+    """Data that changed between two attempts is another training: its order names no checkpoint."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.leave_checkpoint(first)
+    world.upload("incoming/set/data.csv", b"a,b\n9,9\n")
+    assert world.resumed(world.attempt(2)) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked", "kept"),
+    [("preempted", "", True), ("trainer_exit", "", False), ("preempted", "wrong dataset", False)],
+)
+def test_only_a_preempted_run_leaves_its_checkpoint(reason: str, asked: str, kept: bool) -> None:
+    """Any other end, and a teardown that somebody asked for, remove it and prove that it is gone."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.leave_checkpoint(run)
+    world.end(run, reason)
+    world.call(tear_down, run=run, **({"reason": asked} if asked else {}))
+    assert world.left() == ({run} if kept else set())
+    proof = json.loads(world.storage.get(world.evidence, names.proof(run)))
+    gone = [one["name"] for one in proof["resources"] if one["kind"] == "checkpoint"]
+    assert gone == ([] if kept else [names.checkpoint_place(world.settings, run)])
+
+
+def test_whoever_goes_on_from_a_checkpoint_removes_it() -> None:
+    """Preempted again: the newer one stays and the older goes. After the last attempt none is left."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.leave_checkpoint(first)
+    second = world.attempt(2)
+    world.leave_checkpoint(second)
+    world.end(second, "preempted")
+    world.call(tear_down, run=second)
+    assert world.left() == {second}
+    third = world.attempt(3)
+    world.end(third, "preempted")
+    world.call(tear_down, run=third)
+    assert world.left() == {second}, "it wrote none of its own: the one it had stays"
+    fourth = world.attempt(4)
+    assert world.resumed(fourth) == second
+    world.call(tear_down, run=fourth)
+    assert world.left() == set()

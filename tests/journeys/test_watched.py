@@ -1,0 +1,59 @@
+"""A machine must show itself again and again: a deployment with a short interval, in its own stand-in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from sealtrain.rules import names
+from sealtrain.rules.uploads import run_of
+
+from tests.journeys.conftest import MINIMAL, TRAINERS
+from tests.journeys.world import World, start
+
+EVERY_S = 2
+ATTEST = "confidentialcomputing.projects.locations.challenges.verifyAttestation"
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A deployment whose machines attest every two seconds."""
+    hangs = [trainer for trainer in TRAINERS if trainer.name == "hangs"]
+    stand_in, world = start(tmp_path_factory.mktemp("watched"), [MINIMAL, *hangs], attest_every_s=EVERY_S)
+    yield world
+    stand_in.__exit__(None, None, None)
+
+
+def test_an_attestation_lost_in_mid_run_closes_the_key(watched: World, few_lines: bytes) -> None:
+    """While it trains the VM shows fresh tokens in numbered records. When the attestation service gives it
+    none any more, the run sees the silence at its next look: key closed, reason on record, torn down.
+    """
+    world = watched
+    upload = world.upload("lost", few_lines, f"trainer: {world.trainers['hangs']}\n")
+    run = run_of(upload)
+    world.until(lambda: world.record(f"runs/{run}/evidence/00002/token.json"), "the VM has shown itself anew")
+    assert world.json(world.state, names.release(run)), "the job was running"
+
+    world.fault(ATTEST, 403, 1000)
+    time.sleep(2 * EVERY_S + 1)  # the functions' own clock is the machine's
+    world.post("/_control/clock", {"advance": 61})  # the workflow's wait for a callback
+
+    closed = world.closed(upload)
+    world.no_faults()
+    assert closed["outcome"] == "refused", closed
+    assert "silence" in closed["reason"], closed
+    assert world.record(names.receipt(run)) is None
+    key = world.get(f"/v1/{names.run_key(world.settings, run)}/cryptoKeyVersions/1")
+    assert key["state"] == "DESTROY_SCHEDULED"
+    assert world.bills(run) == []
+
+
+def test_a_vm_without_attestation_gets_no_key(watched: World, few_lines: bytes) -> None:
+    """A VM that the attestation service refuses ends without a token; its silence is the refusal."""
+    world = watched
+    world.fault(ATTEST, 403, 1000)
+    upload = world.upload("unattested", few_lines, f"trainer: {world.trainers['minimal']}\n")
+    reasons = world.key_closed(run_of(upload))
+    world.no_faults()
+    assert "silence" in reasons, reasons

@@ -1,0 +1,1 @@
+"""A trainer that misbehaves, for the journeys."""

@@ -1,0 +1,60 @@
+"""The PyTorch trainer, where PyTorch is installed (`pip install torch`, the dependency group `torch`)."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sealtrain.rules.order import OrderLimits
+
+from cli.dataset import write_breast_cancer
+from workload import child, model
+from workload.errors import Preempted
+from workload.trainers import neural
+
+pytest.importorskip("torch", reason="PyTorch is not installed: the dependency group `torch`")
+LIMITS = OrderLimits(seconds=120, disk_bytes=10**8, memory_bytes=2**35)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The demo's data."""
+    (tmp_path / "data").mkdir()
+    write_breast_cancer(tmp_path / "data" / "data.csv")
+    return tmp_path / "data"
+
+
+def train(
+    data: Path, work: Path, each_poll: Callable[[], None] = lambda: None
+) -> tuple[bytes, dict[str, Any]]:
+    """Run the trainer as the workload does; give the model's bytes and the metrics."""
+    work.mkdir(exist_ok=True)
+    out, _ = child.train(data, {"epochs": 15}, work, LIMITS, each_poll, Path(next(iter(neural.__path__))))
+    (found,), metrics = model.accept(out, 10**7)
+    return found.read_bytes(), metrics
+
+
+def test_it_learns_and_gives_the_same_model_twice(data: Path, tmp_path: Path) -> None:
+    """A fixed seed: equal bytes, and a model that is worth something."""
+    first, metrics = train(data, tmp_path / "one")
+    assert metrics["accuracy"] > 0.93
+    assert train(data, tmp_path / "two")[0] == first
+
+
+def test_preempted_it_goes_on_and_ends_with_the_same_model(data: Path, tmp_path: Path) -> None:
+    """Ended after some epochs, it begins there in the next attempt; the model is the undisturbed one."""
+    kept = tmp_path / "first" / child.CHECKPOINT
+
+    def preempt() -> None:
+        if (kept / "state.pt").exists():
+            raise Preempted
+
+    with pytest.raises(Preempted):
+        train(data, tmp_path / "first", preempt)
+    (tmp_path / "second").mkdir()
+    shutil.copytree(kept, tmp_path / "second" / child.CHECKPOINT)
+    resumed, metrics = train(data, tmp_path / "second")
+    assert 0 < metrics["begun_at_epoch"] < 15, json.dumps(metrics)
+    assert resumed == train(data, tmp_path / "undisturbed")[0]

@@ -1,0 +1,1 @@
+"""Example trainer: a small neural network for CSV tables of numbers, with checkpoints."""
