@@ -1,0 +1,64 @@
+# Rings and keys. The release ring is empty: each run makes its own wrapping key on it.
+# The owner's key does not rotate: an owner decides when.
+
+locals {
+  key_ids = {
+    bundle   = module.evidence.bundle_key
+    evidence = module.evidence.storage_key
+    models   = google_kms_crypto_key.models.id
+    storage  = google_kms_crypto_key.storage.id
+  }
+}
+
+resource "google_kms_key_ring" "ring" {
+  for_each = toset(["owner", "release", "storage"])
+  project  = var.project_id
+  location = var.region
+  name     = "${var.deployment}-${each.key}"
+}
+
+resource "google_kms_crypto_key" "storage" {
+  key_ring        = google_kms_key_ring.ring["storage"].id
+  name            = "storage"
+  purpose         = "ENCRYPT_DECRYPT"
+  rotation_period = var.key_rotation_period
+  labels          = local.labels
+  version_template {
+    algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
+    protection_level = "HSM"
+  }
+  lifecycle {
+    prevent_destroy = false # scripts/destroy.sh removes the deployment; the data under this key goes with it
+  }
+}
+
+resource "google_kms_crypto_key" "models" {
+  #checkov:skip=CKV_GCP_43:the owner's own key: models sealed to it years ago have to open, and the owner rotates it
+  key_ring = google_kms_key_ring.ring["owner"].id
+  name     = "models"
+  purpose  = "ENCRYPT_DECRYPT"
+  labels   = local.labels
+  version_template {
+    algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
+    protection_level = "HSM"
+  }
+  lifecycle {
+    prevent_destroy = false
+  }
+}
+
+# Service agents use the storage key before anything can rest under it.
+resource "google_kms_crypto_key_iam_member" "agent" {
+  for_each      = local.agents
+  crypto_key_id = google_kms_crypto_key.storage.id
+  role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+  member        = each.value
+}
+
+# Grants on keys take a while to spread; whatever rests under the keys waits for this.
+resource "terraform_data" "keys_usable" {
+  input = [for grant in google_kms_crypto_key_iam_member.agent : grant.id]
+  provisioner "local-exec" {
+    command = "sleep ${var.wait_for_iam}"
+  }
+}
