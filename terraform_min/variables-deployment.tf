@@ -41,7 +41,7 @@ variable "archive" {
 }
 
 variable "attestation_root" {
-  description = "PEM file of the root certificate of attestation tokens; empty: Google's, whose fingerprint the code pins."
+  description = "PEM file of the root certificate of attestation tokens. Empty: no token is trusted, so no run gets past verify_evidence."
   type        = string
   default     = ""
   nullable    = false

@@ -49,10 +49,6 @@ variable "enable_monitoring" {
   type        = bool
   default     = true
   nullable    = false
-  validation {
-    condition     = !var.enable_monitoring || length(var.alert_emails) > 0
-    error_message = "enable_monitoring without anybody to tell: an alert without a channel is seen by nobody. Set alert_emails, or enable_monitoring = false."
-  }
 }
 
 variable "key_rotation_period" {
