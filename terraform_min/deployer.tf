@@ -2,29 +2,7 @@
 # files here need, which is much: so it has rights only when somebody is named who may act as it.
 
 locals {
-  deployer_roles = {
-    "roles/artifactregistry.admin"          = "makes the repository of trainers"
-    "roles/bigquery.dataOwner"              = "makes the dataset and its tables"
-    "roles/cloudfunctions.admin"            = "deploys the functions"
-    "roles/cloudkms.admin"                  = "makes rings and keys, and grants on them; it cannot use them"
-    "roles/cloudscheduler.admin"            = "makes the schedules"
-    "roles/compute.networkAdmin"            = "makes the machines' network"
-    "roles/compute.securityAdmin"           = "makes the firewall rules"
-    "roles/config.agent"                    = "keeps Infrastructure Manager's state"
-    "roles/dns.admin"                       = "makes the private zones"
-    "roles/iam.roleAdmin"                   = "makes the custom roles"
-    "roles/iam.serviceAccountAdmin"         = "makes the service accounts"
-    "roles/iam.serviceAccountUser"          = "deploys functions under their accounts"
-    "roles/iam.workloadIdentityPoolAdmin"   = "makes the pool of attested workloads"
-    "roles/logging.configWriter"            = "makes the log sink"
-    "roles/monitoring.admin"                = "makes alerts and channels"
-    "roles/pubsub.admin"                    = "makes topics and subscriptions"
-    "roles/resourcemanager.projectIamAdmin" = "makes the grants that exist per project only"
-    "roles/run.admin"                       = "grants the right to call a function"
-    "roles/serviceusage.serviceUsageAdmin"  = "turns the APIs on"
-    "roles/storage.admin"                   = "makes the buckets"
-    "roles/workflows.admin"                 = "deploys the workflows"
-  }
+  deployer_roles = jsondecode(file("${path.module}/deployer_roles.json")) # role to reason; scripts/deploy.sh reads it, too
 }
 
 resource "google_service_account" "deployer" {
@@ -32,7 +10,9 @@ resource "google_service_account" "deployer" {
   account_id   = "${var.deployment}-deployer"
   display_name = "${var.deployment} deployer"
   description  = "applies this Terraform, for those named in deployers"
-  depends_on   = [google_project_service.api]
+
+  create_ignore_already_exists = true # Infrastructure Manager needs it before this is applied
+  depends_on                   = [google_project_service.api]
 }
 
 resource "google_project_iam_member" "deployer" {

@@ -1,6 +1,9 @@
 locals {
   blueprint = jsondecode(file("${path.module}/blueprint.json"))
 
+  # The machine asked for; for an unknown one only its own message is to be read.
+  shape = lookup(local.blueprint.shapes, var.machine_type, local.blueprint.shapes["a3-highgpu-1g"])
+
   # Where each machine shape of the code can be had.
   zones = { for name, shape in local.blueprint.shapes : name => split(" ", shape.zones) }
 

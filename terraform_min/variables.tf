@@ -6,7 +6,7 @@ variable "accelerator_count" {
   default     = 1
   nullable    = false
   validation {
-    condition     = var.accelerator_count == (local.blueprint.shapes[var.machine_type].gpu == "" ? 0 : 1)
+    condition     = var.accelerator_count == (local.shape.gpu == "" ? 0 : 1)
     error_message = "accelerator_count = ${var.accelerator_count} does not fit ${var.machine_type}: confidential GPU machines have exactly one GPU, CPU machines none. Set 1 for a3-highgpu-1g, 0 for n2d-standard-*."
   }
 }
@@ -17,7 +17,7 @@ variable "accelerator_type" {
   default     = "nvidia-h100-80gb"
   nullable    = false
   validation {
-    condition     = var.accelerator_type == (local.blueprint.shapes[var.machine_type].gpu == "" ? "" : "nvidia-h100-80gb")
+    condition     = var.accelerator_type == (local.shape.gpu == "" ? "" : "nvidia-h100-80gb")
     error_message = "accelerator_type = \"${var.accelerator_type}\" does not fit ${var.machine_type}: the H100 is the only GPU that Confidential Space attests (an A100 or L4 has no confidential mode). Set \"nvidia-h100-80gb\" for a3-highgpu-1g, \"\" for n2d-standard-*."
   }
 }
@@ -28,8 +28,8 @@ variable "boot_disk_size" {
   default     = 30
   nullable    = false
   validation {
-    condition     = var.boot_disk_size >= local.blueprint.shapes[var.machine_type].boot_disk_gib && var.boot_disk_size <= 65536
-    error_message = "boot_disk_size = ${var.boot_disk_size}: ${var.machine_type} needs at least ${local.blueprint.shapes[var.machine_type].boot_disk_gib} GiB."
+    condition     = var.boot_disk_size >= local.shape.boot_disk_gib && var.boot_disk_size <= 65536
+    error_message = "boot_disk_size = ${var.boot_disk_size}: ${var.machine_type} needs at least ${local.shape.boot_disk_gib} GiB."
   }
 }
 
@@ -126,7 +126,7 @@ variable "zone" {
   default     = "us-central1-a"
   nullable    = false
   validation {
-    condition     = contains(try(local.zones[var.machine_type], []), var.zone)
+    condition     = !contains(keys(local.zones), var.machine_type) || contains(try(local.zones[var.machine_type], []), var.zone)
     error_message = "zone = \"${var.zone}\" has no confidential ${var.machine_type}. It is in: ${join(", ", try(local.zones[var.machine_type], []))}."
   }
   validation {

@@ -178,6 +178,7 @@ def _function(v: Values) -> Resource:
         "serviceConfig": {
             "availableMemory": service["available_memory"],
             "timeoutSeconds": service["timeout_seconds"],
+            "maxInstanceCount": service["max_instance_count"],
             "serviceAccountEmail": service["service_account_email"],
             "ingressSettings": service["ingress_settings"],
             "environmentVariables": service["environment_variables"],

@@ -30,6 +30,7 @@ resource "google_cloudfunctions2_function" "function" {
   service_config {
     available_memory      = "${each.value.memory_mib}Mi"
     timeout_seconds       = each.value.timeout_s
+    max_instance_count    = 20 # a storm of events queues up; it does not multiply
     service_account_email = google_service_account.account[each.key].email
     ingress_settings      = contains(each.value.invokers, "workflow") ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
     environment_variables = {
