@@ -1,4 +1,5 @@
-"""`python -m cli.deploy.blueprint`: what Terraform takes from the code, written to terraform_min/blueprint.json.
+"""`python -m cli.deploy.blueprint`: what Terraform takes from the code, written to
+terraform_min/blueprint.json.
 
 - Functions, their grants and custom roles come from the step table; tables, the pool's condition and the
   machine shapes from the rules that the functions themselves use. Nothing of it is typed twice.

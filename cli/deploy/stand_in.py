@@ -60,7 +60,7 @@ def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path]) -> Deployed:
     parts = Parts(
         owner=KEYBOARD,
         archive=package.object_name(archive),
-        workflows=_workflows(),
+        workflows=workflows(),
         environment={"SEALTRAIN_ENDPOINT": ready.endpoint},
     )
     world = describe(settings, parts)
@@ -151,7 +151,8 @@ def _project_number(api: Api, project: str) -> str:
     return str(api.get("cloudresourcemanager", f"/v3/projects/{project}")["name"]).rpartition("/")[2]
 
 
-def _workflows() -> dict[str, str]:
+def workflows() -> dict[str, str]:
+    """The workflows' source text by name."""
     folder = package.ROOT / "workflows"
     return {
         name: (folder / f"{name}.workflows.yaml").read_text()

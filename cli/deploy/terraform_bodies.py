@@ -43,9 +43,7 @@ def _key(v: Values) -> Resource:
         purpose=v["purpose"],
         rotationPeriod=v["rotation_period"],
         destroyScheduledDuration=v["destroy_scheduled_duration"],
-        versionTemplate=_said(
-            algorithm=template["algorithm"], protectionLevel=template["protection_level"]
-        ),
+        versionTemplate=_said(algorithm=template["algorithm"], protectionLevel=template["protection_level"]),
         labels=v["labels"],
     )
     return Resource("key", v["id"], body)
@@ -123,7 +121,8 @@ def _subscription(v: Values) -> Resource:
             minimumBackoff=retry.get("minimum_backoff"), maximumBackoff=retry.get("maximum_backoff")
         ),
         deadLetterPolicy=_said(
-            deadLetterTopic=dead.get("dead_letter_topic"), maxDeliveryAttempts=dead.get("max_delivery_attempts")
+            deadLetterTopic=dead.get("dead_letter_topic"),
+            maxDeliveryAttempts=dead.get("max_delivery_attempts"),
         ),
     )
     if push:

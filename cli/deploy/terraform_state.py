@@ -53,7 +53,10 @@ _REASONS = {
 
 
 def world(state: Values) -> World:
-    """The deployment in a state as `terraform show -json` tells it. Raises CommandError for an unknown type."""
+    """The deployment in a state, as `terraform show -json` tells it.
+
+    Raises CommandError for a type that is neither translated nor listed.
+    """
     found = list(_resources(state["values"]["root_module"]))
     values = {key: [one["values"] for one in found if one["type"] == key] for key in TRANSLATED}
     reasons = _told_reasons(state)

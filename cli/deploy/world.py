@@ -1,9 +1,9 @@
 """The description of a deployment that `sealtrain up` makes, as Terraform would make it.
 
-- It is terraform_min/ applied over placeholders and committed as world.json; `make world` writes it, and a gate
-  compares it. Nothing about accounts, grants, buckets, topics, keys or the pool is decided in Python.
-- `{project}`, `{number}`, `{trainer}`, `{owner}`, `{root}`, `{archive}` and the images stand for what a deployment
-  knows. `{image}` in a grant's member makes one grant per approved image.
+- It is terraform_min/ applied over placeholders and committed as world.json; `make world` writes it, and a
+  gate compares it. Nothing about accounts, grants, buckets, topics, keys or the pool is decided in Python.
+- `{project}`, `{number}`, `{trainer}`, `{owner}`, `{root}`, `{archive}` and the images stand for what a
+  deployment knows. `{image}` in a grant's member makes one grant per approved image.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 import msgspec
+from sealtrain.rules import names
 from sealtrain.rules.settings import Settings
 
 from cli.deploy.description import Grant, Parts, Resource, World
@@ -39,16 +40,7 @@ _WORDS = {
 def describe(settings: Settings, parts: Parts) -> World:
     """Every resource in the order of making, and every grant with its reason."""
     told = msgspec.json.decode(FILE.read_bytes(), type=World)
-    words = {
-        "{project}": settings.project,
-        "{number}": settings.project_number,
-        "{owner}": parts.owner,
-        "{trainer}": settings.trainer,
-        "{root}": settings.attestation_root,
-        "{archive}": parts.archive,
-        "{images:cel}": json.dumps(list(settings.approved_images)),
-        "{images}": ",".join(settings.approved_images),
-    }
+    words = _filling(settings, parts)
     grants = [
         msgspec.structs.replace(grant, member=grant.member.replace("{image}", image))
         for grant in told.grants
@@ -63,6 +55,23 @@ def describe(settings: Settings, parts: Parts) -> World:
     )
 
 
+def pool(settings: Settings) -> list[Resource]:
+    """The pool of attested workloads and its provider."""
+    parts = Parts(owner="", archive="", workflows={}, environment={})
+    told = msgspec.json.decode(FILE.read_bytes(), type=World)
+    words = _filling(settings, parts)
+    return [_resource(one, words, parts) for one in told.resources if one.kind in ("pool", "provider")]
+
+
+def describe_agents(settings: Settings) -> tuple[str, list[str]]:
+    """The storage key, and Google's service agents that use it."""
+    told = msgspec.json.decode(FILE.read_bytes(), type=World)
+    words = _filling(settings, Parts(owner="", archive="", workflows={}, environment={}))
+    grants = [_filled_grant(one, words) for one in told.grants]
+    key = names.storage_key(settings)
+    return key, [one.member for one in grants if one.on == key]
+
+
 def text(applied: World, archive: str) -> str:
     """The file's text: a world that was applied over the placeholders, with the words in their place."""
     words = {**_WORDS, archive: "{archive}"}
@@ -74,6 +83,20 @@ def text(applied: World, archive: str) -> str:
             variables = one["body"]["serviceConfig"]["environmentVariables"]
             variables["SEALTRAIN_APPROVED_IMAGES"] = "{images}"
     return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _filling(settings: Settings, parts: Parts) -> dict[str, str]:
+    """What each word of the file becomes."""
+    return {
+        "{project}": settings.project,
+        "{number}": settings.project_number,
+        "{owner}": parts.owner,
+        "{trainer}": settings.trainer,
+        "{root}": settings.attestation_root,
+        "{archive}": parts.archive,
+        "{images:cel}": json.dumps(list(settings.approved_images)),
+        "{images}": ",".join(settings.approved_images),
+    }
 
 
 def _resource(resource: Resource, words: dict[str, str], parts: Parts) -> Resource:

@@ -61,6 +61,7 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "desk")
 
 
+AGENT = "gcloud beta services identity create --project demo-project"
 VALUES = "-var=project_id=demo-project -var=region=us-central1 -var=deployment=sealtrain"
 
 
@@ -68,11 +69,13 @@ def test_deploying_calls_what_google_documents(desk: Desk) -> None:
     """APIs, agents, a place for the state, then Terraform; looked at before it is made."""
     assert desk.run("deploy.sh").returncode == 0
     calls = desk.calls()
-    assert calls[0].startswith("gcloud services enable --project demo-project artifactregistry.googleapis.com")
+    assert calls[0].startswith(
+        "gcloud services enable --project demo-project artifactregistry.googleapis.com"
+    )
     assert calls[1:] == [
-        "gcloud beta services identity create --project demo-project --service artifactregistry.googleapis.com",
-        "gcloud beta services identity create --project demo-project --service pubsub.googleapis.com",
-        "gcloud beta services identity create --project demo-project --service workflows.googleapis.com",
+        f"{AGENT} --service artifactregistry.googleapis.com",
+        f"{AGENT} --service pubsub.googleapis.com",
+        f"{AGENT} --service workflows.googleapis.com",
         "gcloud storage buckets describe gs://sealtrain-demo-project-terraform",
         "gcloud storage buckets create gs://sealtrain-demo-project-terraform --project demo-project "
         "--location us-central1 --uniform-bucket-level-access --public-access-prevention",
@@ -84,7 +87,9 @@ def test_deploying_calls_what_google_documents(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("after", ["0", "1"], ids=["before the effect", "after the effect"])
-@pytest.mark.parametrize("script", [("deploy.sh",), ("deploy.sh", "--by", "infra-manager"), ("destroy.sh",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "script", [("deploy.sh",), ("deploy.sh", "--by", "infra-manager"), ("destroy.sh",)], ids=" ".join
+)
 def test_a_failure_at_any_call_leaves_a_state_to_go_on_from(
     script: tuple[str, ...], after: str, tmp_path: Path
 ) -> None:
@@ -104,15 +109,16 @@ def test_a_failure_at_any_call_leaves_a_state_to_go_on_from(
 
 
 def test_infrastructure_manager_gets_the_same_files_and_a_deployer(desk: Desk) -> None:
-    """The account exists and has its roles before; it is named by its full path; all files are in one folder."""
+    """The account exists and has its roles before, and is named by its full path; one folder holds all files."""
     assert desk.run("deploy.sh", "--by", "infra-manager").returncode == 0
     calls = desk.calls()
     roles = json.loads((ROOT / "terraform_min" / "deployer_roles.json").read_text())
     granted = [call.split("--role ")[1].split()[0] for call in calls if "add-iam-policy-binding" in call]
     assert granted == sorted(roles)
     assert calls[-1] == (
-        "gcloud infra-manager deployments apply projects/demo-project/locations/us-central1/deployments/sealtrain "
-        "--service-account projects/demo-project/serviceAccounts/sealtrain-deployer@demo-project.iam.gserviceaccount.com "
+        "gcloud infra-manager deployments apply "
+        "projects/demo-project/locations/us-central1/deployments/sealtrain --service-account "
+        "projects/demo-project/serviceAccounts/sealtrain-deployer@demo-project.iam.gserviceaccount.com "
         "--local-source ./build/deploy-demo-project/terraform_min "
         "--inputs-file ./build/deploy-demo-project/terraform_min/terraform.tfvars"
     )
@@ -178,7 +184,9 @@ def test_a_dry_run_prints_and_calls_nothing(desk: Desk, script: str) -> None:
         (("another-project",), "one project"),
     ],
 )
-def test_a_wrong_argument_is_refused_before_any_call(desk: Desk, arguments: tuple[str, ...], told: str) -> None:
+def test_a_wrong_argument_is_refused_before_any_call(
+    desk: Desk, arguments: tuple[str, ...], told: str
+) -> None:
     """With what was got and what is expected."""
     ran = desk.run("deploy.sh", *arguments)
     assert ran.returncode == 2

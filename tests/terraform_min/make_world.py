@@ -1,4 +1,4 @@
-"""`make world`: terraform_min/ applied offline over the placeholders, as the file that `sealtrain up` applies."""
+"""`make world`: terraform_min/ applied offline over placeholders, as the file that `sealtrain up` applies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What must hold of every deployment and no schema can say: each rule is a function from resources to findings.
+"""What must hold of every deployment and no schema can say: each rule is a function from resources to
+findings.
 
 - A rule reads an applied state, so that names and members are whole.
 - A finding says which resource, what was found and what is expected. No finding: the rule holds.
@@ -171,7 +172,9 @@ def buckets_are_private_logged_and_under_our_key(resources: list[Resource]) -> I
             "encryption enforcement": enforced == "FullyRestricted",
             "logging": one["name"] == "access_logs" or bool(block(values, "logging")),
         }
-        yield from (f"{one['address']}: {name} is not as it has to be" for name, good in wanted.items() if not good)
+        yield from (
+            f"{one['address']}: {name} is not as it has to be" for name, good in wanted.items() if not good
+        )
 
 
 # Type -> where its key is said, and whose service agent then uses the key.
@@ -215,7 +218,10 @@ def a_machines_disk_key_may_be_used(resources: list[Resource]) -> Iterator[str]:
     granted = of(resources, "google_kms_crypto_key_iam_member")
     keys = [one["values"]["id"] for one in of(resources, "google_kms_crypto_key") if one["name"] == "storage"]
     for key in (one for one in keys if "-storage/" in one):
-        if not any(g["values"]["crypto_key_id"] == key and "@compute-system." in g["values"]["member"] for g in granted):
+        if not any(
+            g["values"]["crypto_key_id"] == key and "@compute-system." in g["values"]["member"]
+            for g in granted
+        ):
             yield f"{key}: Compute Engine's agent may not use it, expected a grant"
 
 

@@ -26,7 +26,7 @@ INVALID = {
         "region/buckets.tf",
         "uniform_bucket_level_access = true",
         "uniform_bucket_level_access = [true]",
-        "Inappropriate value for attribute \"uniform_bucket_level_access\"",
+        'Inappropriate value for attribute "uniform_bucket_level_access"',
     ),
     "missing argument": (
         "region/registry.tf",
@@ -43,7 +43,7 @@ INVALID = {
     "value that Google decides": (
         "region/network.tf",
         "auto_create_subnetworks         = false",
-        "auto_create_subnetworks         = false\n  network_id = \"1\"",
+        'auto_create_subnetworks         = false\n  network_id = "1"',
         "network_id is decided by Google Cloud",
     ),
 }
@@ -128,7 +128,7 @@ WRONG = {
     "local endpoint variable": (
         "region/functions.tf",
         "      SEALTRAIN_REGION           = var.region\n",
-        "      SEALTRAIN_REGION           = var.region\n      SEALTRAIN_ENDPOINT         = \"http://127.0.0.1:1\"\n",
+        '      SEALTRAIN_REGION           = var.region\n      SEALTRAIN_ENDPOINT         = "http://127.0.0.1:1"\n',
         "variables ['SEALTRAIN_ENDPOINT'] too many",
     ),
     "entry point renamed in one place": (

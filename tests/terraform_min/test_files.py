@@ -30,18 +30,22 @@ def test_the_files_are_formatted_and_valid(tmp_path: Path) -> None:
 def test_no_provider_but_google() -> None:
     """One provider, one pin, in every module."""
     sources = re.findall(r'source\s+= "([^."][^"]*/[^"]*)"', "\n".join(f.read_text() for f in FILES))
-    pins = re.findall(r'version = "([^"]+)"', text_of("versions"))
+    pins = re.findall(r'^ +version = "([^"]+)"', text_of("versions"), re.M)
     assert set(sources) == {"hashicorp/google"}
     assert set(pins) == {"~> 8.7"}
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if f.name.startswith("variables")], ids=lambda f: str(f.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if f.name.startswith("variables")], ids=lambda f: str(f.relative_to(SOURCE))
+)
 def test_variables_are_alphabetical_described_and_typed(file: Path) -> None:
     """Who looks for a variable finds it, and reads what it is."""
     blocks = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', file.read_text(), re.M | re.S)
     names = [name for name, _ in blocks]
     assert names == sorted(names)
-    assert [n for n, body in blocks if "description = " not in body or not re.search(r"^\s+type +=", body, re.M)] == []
+    assert [
+        n for n, body in blocks if "description = " not in body or not re.search(r"^\s+type +=", body, re.M)
+    ] == []
 
 
 def test_every_output_is_described() -> None:
@@ -53,8 +57,20 @@ def test_every_output_is_described() -> None:
 
 def test_the_recipes_variables_are_there() -> None:
     """Whoever comes from the recipe finds its words."""
-    wanted = """project_id region zone service_account_name bucket_name_suffix keyring_name_suffix machine_type
-    accelerator_type accelerator_count boot_disk_size enable_monitoring key_rotation_period""".split()
+    wanted = [
+        "project_id",
+        "region",
+        "zone",
+        "service_account_name",
+        "bucket_name_suffix",
+        "keyring_name_suffix",
+        "machine_type",
+        "accelerator_type",
+        "accelerator_count",
+        "boot_disk_size",
+        "enable_monitoring",
+        "key_rotation_period",
+    ]
     have = re.findall(r'^variable "(\w+)"', (SOURCE / "variables.tf").read_text(), re.M)
     assert sorted(wanted) == have
 

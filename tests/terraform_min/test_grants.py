@@ -1,4 +1,5 @@
-"""Least privilege, proven: every grant of the plan was used by some journey on the stand-in, which asks for each.
+"""Least privilege, proven: every grant of the plan was used by some journey on the stand-in, which asks for
+each.
 
 - The stand-in enforces what is in world.json, and a gate says that this is the plan's (test_lists.py).
 - A grant that no journey uses is listed here with the reason that it stays, or it goes.
@@ -9,10 +10,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from typing import Any
 
-import pytest
 from sealtrain.rules.settings import Settings
 
 from cli.deploy.description import Grant, Parts, World
@@ -40,10 +39,14 @@ def granted(one: dict[str, Any]) -> World:
 
 def short(text: str, settings: dict[str, str]) -> str:
     """Without what differs between worlds."""
-    return text.replace(settings["SEALTRAIN_PROJECT"], "PROJECT").replace(settings["SEALTRAIN_PROJECT_NUMBER"], "NUMBER")
+    return text.replace(settings["SEALTRAIN_PROJECT"], "PROJECT").replace(
+        settings["SEALTRAIN_PROJECT_NUMBER"], "NUMBER"
+    )
 
 
 def key(grant: Grant, settings: dict[str, str]) -> Key:
     """A grant by what it says."""
-    on, role, member, condition = (short(t, settings) for t in (grant.on, grant.role, grant.member, grant.condition))
+    on, role, member, condition = (
+        short(t, settings) for t in (grant.on, grant.role, grant.member, grant.condition)
+    )
     return on, role, member, condition

@@ -8,7 +8,8 @@ from sealtrain.rules.settings import Settings
 
 from cli.deploy import world
 from cli.deploy.description import World
-from cli.deploy.terraform_state import NOT_IMITATED, world as read
+from cli.deploy.terraform_state import NOT_IMITATED
+from cli.deploy.terraform_state import world as read
 from tests.terraform_min import make_world
 from tests.terraform_min.conftest import Applied
 from tests.terraform_min.offline.terraform import resources
@@ -38,12 +39,12 @@ def test_the_names_are_those_that_the_functions_compute(placeholders: Applied) -
     """Terraform and rules/names.py derive the same names, so that teardown finds everything."""
     made = {one.name for one in read(placeholders.state).resources}
     s = SETTINGS
+    words = [f.trigger.removeprefix("topic:") for f in step_table.LISTENERS if f.trigger.startswith("topic:")]
     wanted = {
         names.inbox_bucket(s), names.state_bucket(s), names.evidence_bucket(s), names.models_bucket(s),
         *(names.key_ring(s, word) for word in ("release", "storage", "evidence", "owner")),
         names.storage_key(s), names.bundle_key(s), names.owner_key(s), names.pool(s),
-        *(names.topic(s, f.trigger.removeprefix("topic:")) for f in step_table.LISTENERS if "topic:" in f.trigger),
-        *(names.subscription(s, f.trigger.removeprefix("topic:")) for f in step_table.LISTENERS if "topic:" in f.trigger),
+        *(names.topic(s, word) for word in words), *(names.subscription(s, word) for word in words),
         names.workflow(s, names.WORKFLOW_TRAIN), names.workflow(s, names.WORKFLOW_TEAR_DOWN),
         f"projects/{s.project}/datasets/{names.dataset(s)}",
     }  # fmt: skip

@@ -56,7 +56,9 @@ def test_regions_share_nothing_and_each_has_everything(everything: Applied) -> N
     kinds = [Counter(one["type"] for one in part) for part in by_region.values()]
     assert kinds[0] == kinds[1]
     for region, part in by_region.items():
-        places = {str(v).lower() for one in part for k, v in one["values"].items() if k in ("location", "region")}
+        places = {
+            str(v).lower() for one in part for k, v in one["values"].items() if k in ("location", "region")
+        }
         assert {p for p in places if not p.startswith("location-")} == {region}
     buckets = [one["values"]["name"] for one in found if one["type"] == "google_storage_bucket"]
     assert len(buckets) == len(set(buckets)) == 12

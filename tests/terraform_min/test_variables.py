@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "the recipe's machine": ({"machine_type": "a2-highgpu-1g"}, 'Use "a3-highgpu-1g" for one H100 with TDX'),
     "the recipe's rotation": ({"key_rotation_period": "30d"}, 'For 30 days write "2592000s"'),
     "a rotation of a year": ({"key_rotation_period": "31536000s"}, "ours ends at 7776000s (90 days)"),
-    "the recipe's GPU": ({"accelerator_type": "nvidia-tesla-a100"}, 'Set "nvidia-h100-80gb" for a3-highgpu-1g'),
+    "the recipe's GPU": (
+        {"accelerator_type": "nvidia-tesla-a100"},
+        'Set "nvidia-h100-80gb" for a3-highgpu-1g',
+    ),
     "eight GPUs": ({"accelerator_count": 8}, "confidential GPU machines have exactly one GPU"),
     "a small disk": ({"boot_disk_size": 10}, "a3-highgpu-1g needs at least 30 GiB"),
     "a suffix for buckets": ({"bucket_name_suffix": "x1"}, "bucket names are derived"),
@@ -23,7 +25,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a zone for a region": ({"region": "us-central1-a"}, "goes into `zone`"),
     "a zone without the machine": ({"zone": "us-central1-b"}, "us-central1-a, us-east5-a"),
     "a zone elsewhere": ({"zone": "us-east5-a"}, 'is not in region "us-central1"'),
-    "a region outside residency": ({"allowed_regions": ["europe-west4"]}, "data would leave where it has to stay"),
+    "a region outside residency": (
+        {"allowed_regions": ["europe-west4"]},
+        "data would leave where it has to stay",
+    ),
     "a region of the map outside": (
         {
             "allowed_regions": ["us-central1"],
@@ -37,10 +42,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a long name": ({"deployment": "sealtraining"}, "2 to 9 of a-z"),
     "a tag": ({"approved_images": ["latest"]}, "a tag can be moved"),
-    "a trainer that is not approved": ({"trainer": "x/y@sha256:" + "1" * 64}, "put its digest into approved_images"),
+    "a trainer that is not approved": (
+        {"trainer": "x/y@sha256:" + "1" * 64},
+        "put its digest into approved_images",
+    ),
     "everybody as owner": ({"owners": ["allUsers"]}, "never everybody (allUsers)"),
     "everybody as auditor": ({"auditors": ["allAuthenticatedUsers"]}, "never everybody (allUsers)"),
-    "a budget for nobody": ({"billing_account": "000000-111111-ABCDEF"}, "a budget without a channel is seen by nobody"),
+    "a budget for nobody": (
+        {"billing_account": "000000-111111-ABCDEF"},
+        "a budget without a channel is seen by nobody",
+    ),
     "no archive": ({"archive": "../build/none.zip"}, "Run `make package` first"),
 }
 

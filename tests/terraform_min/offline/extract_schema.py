@@ -1,9 +1,10 @@
 """Rebuilds the google provider's schema from its generated bindings: `make schema`.
 
-- Source: the PyPI wheel `cdktn-provider-google` (CDK Terrain), of which each release pins one provider version.
-  Per attribute it tells type, computed, optional, required, block or attribute, list, set or single, and in its
-  description the possible values.
-- It does not tell: sensitive and deprecated flags, defaults, conflicts, patterns, limits other than "one block".
+- Source: the PyPI wheel `cdktn-provider-google` (CDK Terrain), of which each release pins one provider
+  version. Per attribute it tells type, computed, optional, required, block or attribute, list, set or
+  single, and in its description the possible values.
+- It does not tell: sensitive and deprecated flags, defaults, conflicts, patterns, limits other than "one
+  block".
 - Written is the form of `terraform providers schema -json`, cut to the types that terraform_min/ uses.
 """
 

@@ -1,7 +1,7 @@
 """What Terraform starts as the provider's program: the plugin handshake around provider.py.
 
-- `python -m tests.terraform_min.offline.plugin SCHEMA`: one line on stdout tells the socket and, with AutoMTLS, our
-  certificate; then it serves until Terraform says to stop.
+- `python -m tests.terraform_min.offline.plugin SCHEMA`: one line on stdout tells the socket and, with
+  AutoMTLS, our certificate; then it serves until Terraform says to stop.
 """
 
 from __future__ import annotations

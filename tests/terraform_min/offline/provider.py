@@ -116,7 +116,9 @@ class Provider(rpc.ProviderServicer):
         for name, one in block["attributes"].items():
             said, allowed = value.get(name), self.enums.get(f"{word}.{name}")
             if said is not None and not (one.get("optional") or one.get("required")):
-                found.append(_error(f"{name} is decided by Google Cloud: it cannot be set", [*path, _step(name)]))
+                found.append(
+                    _error(f"{name} is decided by Google Cloud: it cannot be set", [*path, _step(name)])
+                )
             if allowed and isinstance(said, str) and said and said not in allowed:
                 told = f"expected {name} to be one of {allowed}, got {said}"
                 found.append(_error(told, [*path, _step(name)]))
@@ -196,7 +198,9 @@ class Provider(rpc.ProviderServicer):
         for name, said in value.items():
             one = block["attributes"].get(name)
             if one is not None:
-                filled[name] = decided(word, name, one["type"], known, self.configured) if _unknown(said) else said
+                filled[name] = (
+                    decided(word, name, one["type"], known, self.configured) if _unknown(said) else said
+                )
                 continue
             inner = block["block_types"][name]["block"]
             filled[name] = (

@@ -1,6 +1,7 @@
 """The real terraform on a copy of terraform_min/, against the offline provider.
 
-- A copy, so that no lock file, plan or state is ever left in the tree; the lock would name the offline provider.
+- A copy, so that no lock file, plan or state is ever left in the tree; the lock would name the offline
+  provider.
 - Nothing is looked up: the provider comes from a folder, the schema from the extract beside this file.
 - The extract holds the types that are used. Another one fails as unknown until `make schema` has added it.
 """

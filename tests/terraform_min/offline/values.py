@@ -1,7 +1,7 @@
 """What the offline provider answers where Google would decide: names, ids, addresses, in Google's forms.
 
-- Only at apply: in a plan such a value is unknown, as with the real provider, so that nothing in the files may
-  rest on knowing it early.
+- Only at apply: in a plan such a value is unknown, as with the real provider, so that nothing in the files
+  may rest on knowing it early.
 - The same input gives the same values, so that what is made from an applied state can be committed.
 """
 
