@@ -120,7 +120,8 @@ def _agents(api: Api, s: Settings) -> Iterator[Line]:
             yield ok("service agent", f"{member} may use the storage key")
         else:
             service = member.partition("@gcp-sa-")[2].partition(".")[0] or "storage"
-            mend = f"gcloud beta services identity create --project {s.project} --service {service}.googleapis.com"
+            create = f"gcloud beta services identity create --project {s.project}"
+            mend = f"{create} --service {service}.googleapis.com"
             yield fail("service agent", f"{member} may not use the storage key", mend)
 
 

@@ -109,7 +109,7 @@ def test_a_failure_at_any_call_leaves_a_state_to_go_on_from(
 
 
 def test_infrastructure_manager_gets_the_same_files_and_a_deployer(desk: Desk) -> None:
-    """The account exists and has its roles before, and is named by its full path; one folder holds all files."""
+    """The account and its roles come first; it is named by its full path; one folder holds all files."""
     assert desk.run("deploy.sh", "--by", "infra-manager").returncode == 0
     calls = desk.calls()
     roles = json.loads((ROOT / "terraform_min" / "deployer_roles.json").read_text())
