@@ -236,7 +236,7 @@ def doctor(
     """Check a project before spending, or a deployment after, and say what mends each fault."""
     from cli.verbs import checkup, doctor
 
-    _run(lambda: doctor.doctor(as_json) if keys else checkup.checkup(deployed, as_json), as_json)
+    _run(lambda: doctor.doctor(keys, as_json) if keys else checkup.checkup(deployed, as_json), as_json)
 
 
 def _run(verb: Callable[[], int], as_json: bool) -> None:
