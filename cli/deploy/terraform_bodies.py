@@ -172,6 +172,8 @@ def _function(v: Values) -> Resource:
         "buildConfig": {
             "runtime": build["runtime"],
             "entryPoint": build["entry_point"],
+            "serviceAccount": build["service_account"],
+            "dockerRepository": build["docker_repository"],
             "source": {"storageSource": {"bucket": source["bucket"], "object": source["object"]}},
         },
         "serviceConfig": {

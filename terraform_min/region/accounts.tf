@@ -6,6 +6,7 @@ locals {
   account_purposes = merge(
     { for name, f in local.functions : name => "runs the function ${name}" },
     {
+      build    = "builds the functions from their source"
       auditor  = "reads evidence, reports and tables, for those who check"
       push     = "calls listeners for Pub/Sub and storage events"
       workflow = "runs the workflows"

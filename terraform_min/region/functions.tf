@@ -19,6 +19,10 @@ resource "google_cloudfunctions2_function" "function" {
   build_config {
     runtime     = "python311"
     entry_point = each.key
+
+    # The default would be the Compute Engine account, which may do far more.
+    service_account   = google_service_account.account["build"].id
+    docker_repository = google_artifact_registry_repository.images["functions"].id
     source {
       storage_source {
         bucket = google_storage_bucket.bucket["source"].name
@@ -58,6 +62,7 @@ resource "google_cloudfunctions2_function" "function" {
     }
   }
 
-  # An event trigger is refused until Storage may publish and the trigger's account may receive.
-  depends_on = [google_project_iam_member.grant]
+  # A build is refused until its account may read and write; an event trigger until Storage may publish and the
+  # trigger's account may receive.
+  depends_on = [google_artifact_registry_repository_iam_member.grant, google_project_iam_member.grant]
 }

@@ -61,6 +61,14 @@ locals {
     "writes logs"              = { on = "project", role = "roles/logging.logWriter", reason = "the launcher writes its log" }
   } : "workload ${name}" => merge(g, { member = local.member["workload"] }) }
 
+  # Cloud Functions copies the source into a bucket of its own, named by project and region.
+  any_source = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${local.number}-\")"
+  build_grants = { for name, g in {
+    "reads the source" = { on = "project", role = "roles/storage.objectViewer", reason = "reads the functions' source where Cloud Functions puts it", condition = local.any_source }
+    "writes the image" = { on = "repository:functions", role = "roles/artifactregistry.writer", reason = "keeps what it built" }
+    "writes logs"      = { on = "project", role = "roles/logging.logWriter", reason = "says why a build failed" }
+  } : "build ${name}" => merge(g, { member = local.member["build"] }) }
+
   owner_grants = { for owner in var.owners : "owner ${owner}" => {
     on     = "key:models"
     role   = "cloudkms.cryptoKeyVersions.useToDecrypt"
@@ -96,7 +104,7 @@ locals {
   } }
 
   grants = merge(
-    local.function_grants, local.invoker_grants, local.attested_grants, local.workload_grants, local.owner_grants,
+    local.function_grants, local.invoker_grants, local.attested_grants, local.workload_grants, local.build_grants, local.owner_grants,
     local.auditor_grants, local.impersonation_grants, local.platform_grants, local.dead_letter_grants,
   )
 }

@@ -90,7 +90,7 @@ resource "google_artifact_registry_repository_iam_member" "grant" {
   for_each   = { for name, g in local.placed : name => g if g.kind == "repository" }
   project    = var.project_id
   location   = var.region
-  repository = google_artifact_registry_repository.trainers.repository_id
+  repository = google_artifact_registry_repository.images[each.value.word].repository_id
   role       = each.value.role
   member     = each.value.member
 }
