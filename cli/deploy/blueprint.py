@@ -39,7 +39,7 @@ def blueprint() -> dict[str, Any]:
     ]
     return {
         "functions": {function.name: _function(function) for function in step_table.FUNCTIONS},
-        "grants": dict(grants),
+        "grants": _unique(grants),
         "pool": {
             "attribute_condition": policy.to_cel(policy.load(), _ANY),
             "attribute_mapping": policy.attribute_mapping(),
@@ -90,8 +90,23 @@ def _placed(
             placed.append(_grant(function, on, _role(roles, wide, function, line.on), line))
     elif line.prefix:
         bucket = f"{_ANY.deployment}-{_ANY.project}-{on.partition(':')[2]}"
-        condition = f'resource.name.startsWith("projects/_/buckets/{bucket}/objects/{line.prefix}")'
+        condition = _named(f"projects/_/buckets/{bucket}/objects/{line.prefix}", line.endings)
     return [*placed, _grant(function, on, _role(roles, narrow, function, line.on), line, condition)]
+
+
+def _unique(grants: list[tuple[str, dict[str, str]]]) -> dict[str, dict[str, str]]:
+    """By key; two lines of one key would be one grant, and one of them lost."""
+    found = dict(grants)
+    if len(found) != len(grants):
+        raise ValueError("two lines of the step table say the same of one place: join them")
+    return found
+
+
+def _named(begins: str, endings: tuple[str, ...]) -> str:
+    """The condition that only objects are meant whose names begin so, and end in one of these if given."""
+    start = f'resource.name.startsWith("{begins}")'
+    ends = " || ".join(f'resource.name.endsWith("{ending}")' for ending in endings)
+    return f"{start} && ({ends})" if ends else start
 
 
 def _grant(

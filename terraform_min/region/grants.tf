@@ -42,7 +42,9 @@ locals {
   } }
 
   # One account serves all runs: what tells them apart is the order that each VM attests. So it may write
-  # token and receipt, and nothing that a verdict, a ledger or a proof stands in.
+  # token and receipt, and nothing that a verdict, a ledger or a proof stands in. It may write no log entry:
+  # an alarm in a log tears a run down, so it has to be the platform's word. The same goes for builds, whose
+  # steps are other people's libraries; Cloud Build shows their output without.
   own_state    = "resource.name.startsWith(\"projects/_/buckets/${local.prefix}-state/objects/runs/\") && (resource.name.endsWith(\"/order.json\") || resource.name.endsWith(\"/release.json\"))"
   own_evidence = "resource.name.startsWith(\"projects/_/buckets/${local.prefix}-evidence/objects/runs/\") && (resource.name.endsWith(\"/evidence/token.json\") || resource.name.endsWith(\"/evidence/receipt.json\"))"
   any_sealed   = "resource.name.startsWith(\"projects/_/buckets/${local.prefix}-r\")"
@@ -58,7 +60,6 @@ locals {
     "tells its end"            = { on = "topic:job-events", role = "pubsub.topics.publish", reason = "tells that the training ended" }
     "asks for tokens"          = { on = "project", role = "roles/confidentialcomputing.workloadUser", reason = "asks the attestation service for tokens" }
     "pulls the trainer"        = { on = "repository:trainers", role = "roles/artifactregistry.reader", reason = "the launcher pulls the trainer's image" }
-    "writes logs"              = { on = "project", role = "roles/logging.logWriter", reason = "the launcher writes its log" }
   } : "workload ${name}" => merge(g, { member = local.member["workload"] }) }
 
   # Cloud Functions copies the source into a bucket of its own, named by project and region.
@@ -66,7 +67,6 @@ locals {
   build_grants = { for name, g in {
     "reads the source" = { on = "project", role = "roles/storage.objectViewer", reason = "reads the functions' source where Cloud Functions puts it", condition = local.any_source }
     "writes the image" = { on = "repository:functions", role = "roles/artifactregistry.writer", reason = "keeps what it built" }
-    "writes logs"      = { on = "project", role = "roles/logging.logWriter", reason = "says why a build failed" }
   } : "build ${name}" => merge(g, { member = local.member["build"] }) }
 
   owner_grants = { for owner in var.owners : "owner ${owner}" => {

@@ -4,7 +4,6 @@
 locals {
   told = [
     "protoPayload.serviceName=\"confidentialcomputing.googleapis.com\"",
-    "logName=\"projects/${var.project_id}/logs/confidential-space-launcher\"",
     "logName=\"projects/${var.project_id}/logs/compute.googleapis.com%2Fshielded_vm_integrity\"",
     "(protoPayload.serviceName=\"cloudkms.googleapis.com\" AND protoPayload.resourceName:\"${var.region}/keyRings/${var.deployment}-release/\")",
   ]

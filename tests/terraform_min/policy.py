@@ -38,7 +38,6 @@ PER_PROJECT = {
     "compute.": "a machine that is not made yet has no policy of its own",
     "confidentialcomputing.": "the attestation service has no resource to grant on",
     "eventarc.events.": "an event is received by the project",
-    "logging.logEntries.": "log entries are written to the project",
     "pubsub.topics.publish": "Storage's agent publishes to a topic that Eventarc makes and names itself",
     "pubsub.": "as above: the rest of roles/pubsub.publisher",
     "resourcemanager.": "comes with the predefined roles above",

@@ -59,7 +59,7 @@ WRONG = {
     ),
     "basic role": (
         "region/grants.tf",
-        'role = "roles/logging.logWriter"',
+        'role = "roles/confidentialcomputing.workloadUser"',
         'role = "roles/editor"',
         "basic role roles/editor",
     ),
