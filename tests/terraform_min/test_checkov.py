@@ -13,6 +13,13 @@ from tests.terraform_min.offline.terraform import ROOT, SOURCE, TOOLS
 from tests.terraform_min.test_files import FILES
 
 
+# What checkov sees only in a plan, where what Google decides is unknown.
+UNKNOWN_IN_A_PLAN = {
+    "CKV_GCP_15": "the dataset's access list is unknown there; nobody_is_everybody looks at the applied one",
+    "CKV_GCP_63": "two unknown bucket names are equal to it; the names differ (buckets.tf)",
+}
+
+
 def checkov(*arguments: str) -> dict[str, Any]:
     """One run; its summary and failures."""
     ran = subprocess.run(
@@ -51,6 +58,7 @@ def test_checkov_finds_nothing_in_the_plan(everything: Applied, tmp_path: Path) 
         for line in file.read_text().splitlines()
         if "checkov:skip=" in line
     }
+    skipped |= set(UNKNOWN_IN_A_PLAN)
     told = checkov("--file", str(plan), "--framework", "terraform_plan")
     assert [one for one in failed(told) if one.split()[0] not in skipped] == []
     assert told["summary"]["passed"] > 50
