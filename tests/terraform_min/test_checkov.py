@@ -12,7 +12,6 @@ from tests.terraform_min.conftest import Applied
 from tests.terraform_min.offline.terraform import ROOT, SOURCE, TOOLS
 from tests.terraform_min.test_files import FILES
 
-
 # What checkov sees only in a plan, where what Google decides is unknown.
 UNKNOWN_IN_A_PLAN = {
     "CKV_GCP_15": "the dataset's access list is unknown there; nobody_is_everybody looks at the applied one",
