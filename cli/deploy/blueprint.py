@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sealtrain.rules import names, policy, shapes, step_table, tables
+from sealtrain.rules import names, shapes, step_table, tables
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
 
 from cli.package import ROOT
@@ -43,7 +44,7 @@ def blueprint() -> dict[str, Any]:
         "pool": {
             "attribute_condition": policy.to_cel(policy.load(), _ANY),
             "attribute_mapping": policy.attribute_mapping(),
-            "issuer": policy.load().token.issuer,
+            "issuer": policy.load().issuer("google").iss,
         },
         "roles": {word: list(held) for held, word in roles.items()},
         "shapes": {shape.name: _shape(shape) for shape in shapes.SHAPES.values()},
@@ -114,6 +115,7 @@ def _grant(
 ) -> tuple[str, dict[str, str]]:
     """A key that stays when other grants come and go, and the grant."""
     where = f"{line.on}/{line.prefix}" if line.prefix else line.on
+    where += f"…{' '.join(line.endings)}" if line.endings else ""
     grant = {"account": account, "on": on, "role": role, "reason": line.reason, "condition": condition}
     return f"{account} {role} {where}", grant
 

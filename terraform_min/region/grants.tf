@@ -34,12 +34,12 @@ locals {
     reason = "${invoker} calls ${name}"
   } }]...)
 
-  attested_grants = { for digest in var.approved_images : "attested ${digest}" => {
-    on     = "ring:release"
+  attested_grants = merge([for digest in var.approved_images : { for on in ["ring:release", "key:datasets"] : "attested ${digest} ${on}" => {
+    on     = on
     role   = "roles/cloudkms.cryptoKeyDecrypter"
     member = "principalSet://iam.googleapis.com/${local.pool}/attribute.image_digest/${digest}"
     reason = "only a VM that attested this approved image opens a data key"
-  } }
+  } }]...)
 
   # One account serves all runs: what tells them apart is the order that each VM attests. So it may write
   # token and receipt, and nothing that a verdict, a ledger or a proof stands in. It may write no log entry:
@@ -69,12 +69,12 @@ locals {
     "writes the image" = { on = "repository:functions", role = "roles/artifactregistry.writer", reason = "keeps what it built" }
   } : "build ${name}" => merge(g, { member = local.member["build"] }) }
 
-  owner_grants = { for owner in var.owners : "owner ${owner}" => {
-    on     = "key:models"
-    role   = "cloudkms.cryptoKeyVersions.useToDecrypt"
-    member = owner
-    reason = "opens the owner's own models"
-  } }
+  owner_grants = merge([for owner in var.owners : { for name, g in {
+    "opens models"   = { on = "key:models", role = "cloudkms.cryptoKeyVersions.useToDecrypt", reason = "opens the owner's own models" }
+    "rewraps models" = { on = "key:models", role = "cloudkms.cryptoKeyVersions.useToEncrypt", reason = "wraps a model's key again after a rotation" }
+    "seals datasets" = { on = "key:datasets", role = "cloudkms.cryptoKeyVersions.useToEncrypt", reason = "seals the owner's own datasets before upload" }
+    "opens datasets" = { on = "key:datasets", role = "cloudkms.cryptoKeyVersions.useToDecrypt", reason = "opens the owner's own datasets" }
+  } : "owner ${owner} ${name}" => merge(g, { member = owner }) }]...)
 
   auditor_grants = { for name, g in {
     "reads evidence" = { on = "bucket:evidence", role = "auditor.evidence", reason = "reads bundles, tokens and reports" }

@@ -4,8 +4,10 @@
 locals {
   key_ids = {
     bundle   = module.evidence.bundle_key
+    datasets = google_kms_crypto_key.owner["datasets"].id
     evidence = module.evidence.storage_key
-    models   = google_kms_crypto_key.models.id
+    models   = google_kms_crypto_key.owner["models"].id
+    sealing  = google_kms_crypto_key.sealing.id
     storage  = google_kms_crypto_key.storage.id
   }
 }
@@ -30,11 +32,27 @@ resource "google_kms_crypto_key" "storage" {
   }
 }
 
-resource "google_kms_crypto_key" "models" {
+# The data key of a large dataset rests under this one while the dataset is being sealed, over several calls.
+resource "google_kms_crypto_key" "sealing" {
+  #checkov:skip=CKV_GCP_82:goes with the deployment; nothing rests under it for longer than a sealing takes
+  key_ring        = google_kms_key_ring.ring["storage"].id
+  name            = "sealing"
+  purpose         = "ENCRYPT_DECRYPT"
+  rotation_period = var.key_rotation_period
+  labels          = local.labels
+  version_template {
+    algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
+    protection_level = "HSM"
+  }
+}
+
+# The owner's: models are sealed to one, datasets by the owner before upload to the other.
+resource "google_kms_crypto_key" "owner" {
   #checkov:skip=CKV_GCP_82:goes with the deployment; destroy.sh refuses while a model stands that it opens
   #checkov:skip=CKV_GCP_43:the owner's own key: models sealed to it years ago have to open, and the owner rotates it
+  for_each = toset(["datasets", "models"])
   key_ring = google_kms_key_ring.ring["owner"].id
-  name     = "models"
+  name     = each.key
   purpose  = "ENCRYPT_DECRYPT"
   labels   = local.labels
   version_template {

@@ -152,7 +152,7 @@ def keys_are_in_hardware_and_rotate(resources: list[Resource]) -> Iterator[str]:
         values = one["values"]
         if block(values, "version_template").get("protection_level") != "HSM":
             yield f"{one['address']}: no HSM"
-        if values.get("purpose") == "ENCRYPT_DECRYPT" and one["name"] != "models":
+        if values.get("purpose") == "ENCRYPT_DECRYPT" and one["name"] != "owner":
             period = re.fullmatch(r"(\d+)s", values.get("rotation_period") or "")
             if period is None or int(period.group(1)) > 90 * 86_400:
                 yield f"{one['address']}: rotation {values.get('rotation_period')}, expected at most 7776000s"

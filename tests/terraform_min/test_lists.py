@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import msgspec
-from sealtrain.rules import names, policy, step_table
+from sealtrain.rules import names, step_table
+from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
 
 from cli.deploy import world
