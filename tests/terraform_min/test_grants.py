@@ -33,7 +33,9 @@ IDLE: dict[str, str] = {
     r"build .*": "functions are not built on the stand-in",
     r"group:cloud-storage-analytics .*-access-logs": "the stand-in writes no access logs",
     r"push eventarc\.eventReceiver on PROJECT": "the stand-in delivers without Eventarc",
-    r"user:you .*/cryptoKeys/models": "used by `fetch`, which the command line's tests do",
+    r"seal-dataset .* on .*(-inbox if|/cryptoKeys/sealing)": "used by large or removed datasets",
+    r"principalSet:.*/cryptoKeys/datasets": "used for datasets that their owner sealed",
+    r"user:you .*": "used by `fetch`, which the command line's tests do",
     r"writer-of:.* pubsub\.publisher .*": "used under the name that Logging gives the sink",
     rf"[a-z-]+ sealtrain\.storage\.objects\.(get|list) on {_STATE_OR_EVIDENCE}( if)?": (
         "asked when a call is repeated or a record is not there yet: not forced for each function"
