@@ -228,12 +228,15 @@ def doctor(
     keys: Annotated[
         bool, typer.Option("--keys", help="Who can decrypt with the release keys, and who could come to.")
     ] = False,
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="Compare what stands with what was described; send a canary.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check a deployment. Exit code 1 if any check fails."""
-    from cli.verbs import doctor as verb
+    """Check a project before spending, or a deployment after, and say what mends each fault."""
+    from cli.verbs import checkup, doctor
 
-    _run(lambda: verb.doctor(keys, as_json), as_json)
+    _run(lambda: doctor.doctor(keys, as_json) if keys else checkup.checkup(deployed, as_json), as_json)
 
 
 def _run(verb: Callable[[], int], as_json: bool) -> None:

@@ -73,22 +73,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployment is made from besides its settings.
 
     `owner` is the IAM member that models are opened for; `archive` the object of the functions' source;
-    `workflows` the source text by name; `environment` the functions' variables.
+    `workflows` the source text by name; `environment` variables that a stand-in's functions have besides.
     """
 
     owner: str
     archive: str
     workflows: dict[str, str]
     environment: dict[str, str]
-
-
-def bucket(name: str) -> str:
-    """A bucket's full resource name, as conditions see it."""
-    return f"projects/_/buckets/{name}"
-
-
-def named(bucket_name: str, prefix: str, *endings: str) -> str:
-    """The condition that only objects are meant whose names begin so, and end in one of these if given."""
-    begins = f'resource.name.startsWith("{bucket(bucket_name)}/objects/{prefix}")'
-    ends = " || ".join(f'resource.name.endsWith("{ending}")' for ending in endings)
-    return f"{begins} && ({ends})" if ends else begins

@@ -53,7 +53,7 @@ def ensure(api: Api, project: str, resource: Resource) -> Change:
 def _agree(api: Api, how: How, resource: Resource) -> Change:
     path = how.path(resource)
     there = api.get(how.service, path)
-    fields = [key for key, wanted in resource.body.items() if not holds(wanted, there.get(key))]
+    fields = differing(resource, there)
     if not fields:
         return "same"
     if how.patch is None:
@@ -67,6 +67,17 @@ def _agree(api: Api, how: How, resource: Resource) -> Change:
         raise _unchangeable(resource, fields[0], there) from error
     _wait(api, how, path, answer)
     return "changed"
+
+
+def look(api: Api, resource: Resource) -> Json | None:
+    """The resource as it is, or None."""
+    how = HOW[resource.kind]
+    return api.find(how.service, how.path(resource))
+
+
+def differing(resource: Resource, there: Json) -> list[str]:
+    """The fields of which something else is there than is wanted."""
+    return [key for key, wanted in resource.body.items() if not holds(wanted, there.get(key))]
 
 
 def _unchangeable(resource: Resource, field: str, there: Json) -> PlaceError:

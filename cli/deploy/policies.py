@@ -47,6 +47,11 @@ def ensure_policy(
     return True
 
 
+def bindings(api: Api, on: str) -> dict[_Binding, set[str]]:
+    """Who has which role under which condition on a resource: members by (role, condition)."""
+    return _bindings(_read(api, *_address(on)))
+
+
 def _audited(there: list[Json], audits: Sequence[Audit]) -> list[Json]:
     """The audit configurations with ours in place of what there was for the same service."""
     ours = {audit.service for audit in audits}

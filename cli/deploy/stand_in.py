@@ -20,8 +20,7 @@ from sealtrain.rules.settings import Settings
 from cli import package
 from cli.api import Api
 from cli.deploy.apply import Outcome, apply
-from cli.deploy.description import Parts
-from cli.deploy.roles import bucket_name
+from cli.deploy.description import Parts, World
 from cli.deploy.world import describe
 from cli.errors import CommandError
 from cli.stand_in import Ready
@@ -62,16 +61,17 @@ def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path], attest_every
     parts = Parts(
         owner=KEYBOARD,
         archive=package.object_name(archive),
-        workflows=_workflows(),
-        environment=environment(settings),
+        workflows=workflows(),
+        environment={"SEALTRAIN_ENDPOINT": ready.endpoint},
     )
+    world = describe(settings, parts)
 
     def bring() -> None:
-        _upload(api, bucket_name(settings, "source"), parts.archive, archive)
+        _upload(api, _source_bucket(world), parts.archive, archive)
         for name, reference in trainers.items():
             _push(ready.endpoint, state / "images" / name, reference)
 
-    outcome = apply(api, settings, describe(settings, parts), before={"function": bring})
+    outcome = apply(api, settings, world, before={"function": bring})
     return Deployed(settings=settings, trainers=trainers, outcome=outcome)
 
 
@@ -143,11 +143,18 @@ def _push(endpoint: str, layout: Path, reference: str) -> None:
         raise CommandError(f"a trainer's image cannot be pushed: {error}") from error
 
 
+def _source_bucket(world: World) -> str:
+    """The bucket that the functions' source is taken from."""
+    function = next(one for one in world.resources if one.kind == "function")
+    return str(function.body["buildConfig"]["source"]["storageSource"]["bucket"])
+
+
 def _project_number(api: Api, project: str) -> str:
     return str(api.get("cloudresourcemanager", f"/v3/projects/{project}")["name"]).rpartition("/")[2]
 
 
-def _workflows() -> dict[str, str]:
+def workflows() -> dict[str, str]:
+    """The workflows' source text by name."""
     folder = package.ROOT / "workflows"
     return {
         name: (folder / f"{name}.workflows.yaml").read_text()

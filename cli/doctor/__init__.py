@@ -1,1 +1,1 @@
-"""The checks of `sealtrain doctor`, one file each; each gives a report that the verb prints."""
+"""The checks of `sealtrain doctor`, one file per subject; each gives lines that the verb prints."""

@@ -1,6 +1,7 @@
 """The control door (`/_control/…`): what a test or the person at the keyboard may ask of the stand-in itself.
 
-GET console (a page for a browser), inventory, calls, clock, weather, faults, health, attestation-root (PEM);
+GET console (a page for a browser), inventory, calls, grants (those that were used), clock, weather, faults,
+health, attestation-root (PEM);
 POST reset; POST clock {"advance": seconds} | {"freeze": true} | {"thaw": true} | {"leap": true or false};
 POST weather {"name": "gentle" | "harsh", "seed": number, "exactly": {kind: seconds}};
 POST faults {"api", "answer", "times", "match"}, answering how often each was consumed; DELETE faults.
@@ -85,6 +86,12 @@ def resources(cloud: Cloud, _: Json) -> Json:
 def calls(cloud: Cloud, _: Json) -> Json:
     """The API calls so far, oldest first."""
     return {"calls": cloud.calls.report()}
+
+
+@_action("GET", "grants")
+def grants(cloud: Cloud, _: Json) -> Json:
+    """The bindings that were used since the start, each with the permissions that it gave."""
+    return {"grants": cloud.iam.used()}
 
 
 @_action("POST", "reset")

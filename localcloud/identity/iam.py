@@ -33,6 +33,7 @@ class Iam:
 
     def __init__(self, store: Store, clock: Clock, project: str) -> None:
         self._store, self._clock, self._project = store, clock, project
+        self._used: dict[tuple[str, str, str, str], set[str]] = {}
 
     def seed(self) -> None:
         """Give the person at the keyboard their role on a fresh project."""
@@ -69,14 +70,25 @@ class Iam:
         """Whether a binding on `resource` or above it gives `permission` to `caller` now."""
         for name in self._lineage(resource):
             for binding in self.effective(name).get("bindings", []):
-                if not caller.members.intersection(binding.get("members", [])):
+                members = caller.members.intersection(binding.get("members", []))
+                if not members:
                     continue
                 if not self._grants(binding["role"], permission):
                     continue
-                condition = binding.get("condition")
-                if condition is None or self._holds(condition["expression"], resource):
+                expression = binding.get("condition", {}).get("expression", "")
+                if not expression or self._holds(expression, resource):
+                    for member in members:
+                        given = (name, binding["role"], member, expression)
+                        self._used.setdefault(given, set()).add(permission)
                     return True
         return False
+
+    def used(self) -> list[Document]:
+        """The bindings that have given somebody a permission since the start, and which permissions."""
+        return [
+            {"on": on, "role": role, "member": member, "condition": condition, "permissions": sorted(held)}
+            for (on, role, member, condition), held in sorted(self._used.copy().items())
+        ]
 
     def _lineage(self, resource: str) -> list[str]:
         parts = resource.split("/")

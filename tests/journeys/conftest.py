@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.used_grants import UsedGrants
 from tests.journeys.world import World, start
 
 TRAINERS = sorted(p for p in (Path(__file__).parent / "trainers").iterdir() if p.is_dir())
@@ -14,18 +15,30 @@ MINIMAL = Path(__file__).parents[2] / "workload" / "trainers" / "minimal"
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def used_grants(request: pytest.FixtureRequest) -> Iterator[UsedGrants]:
+    """Which grants the session's journeys used; kept only of a session with every journey."""
+    used = UsedGrants()
+    yield used
+    here = Path(__file__).parent
+    if {item.path for item in request.session.items} >= set(here.glob("test_*.py")):
+        used.write()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, used_grants: UsedGrants) -> Iterator[World]:
     """One stand-in with the product and every trainer deployed."""
     stand_in, world = start(tmp_path_factory.mktemp("world"), [MINIMAL, *TRAINERS])
     yield world
+    used_grants.note(world)
     stand_in.__exit__(None, None, None)
 
 
 @pytest.fixture
-def own_world(tmp_path: Path) -> Iterator[World]:
+def own_world(tmp_path: Path, used_grants: UsedGrants) -> Iterator[World]:
     """A stand-in for one journey that moves the clock or plants what others must not meet."""
     stand_in, world = start(tmp_path / "world", [MINIMAL, *TRAINERS])
     yield world
+    used_grants.note(world)
     stand_in.__exit__(None, None, None)
 
 

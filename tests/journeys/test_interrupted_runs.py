@@ -18,7 +18,6 @@ def test_a_teardown_in_mid_run_leaves_nothing_and_tells_why(world: World, few_li
     run = run_of(upload)
     world.until(lambda: world.ledger(run, "instance", "made"), "the VM is there")
 
-
     argv = [sys.executable, "-m", "cli.main", "teardown", run, "--reason", "wrong dataset"]
     env = {**os.environ, **environment(world.settings)}
     done = subprocess.run(argv, env=env, check=False, capture_output=True, text=True, timeout=60)
@@ -37,8 +36,10 @@ def test_an_upload_overwritten_under_its_run_is_a_new_run(world: World, few_line
     second = world.upload("overwritten", few_lines + b"9,9,x\n", job)
 
     ended = world.until(
-        lambda: world.record(f"runs/{run_of(first)}/closed.json")
-        or world.json(world.inbox, f"refused/{run_of(first)}.json"),
+        lambda: (
+            world.record(f"runs/{run_of(first)}/closed.json")
+            or world.json(world.inbox, f"refused/{run_of(first)}.json")
+        ),
         "the first run has ended",
     )
 

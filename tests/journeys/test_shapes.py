@@ -15,9 +15,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_a_run_gets_its_machine_this_way_and_leaves_nothing(
-    world: World, few_lines: bytes, way: str
-) -> None:
+def test_a_run_gets_its_machine_this_way_and_leaves_nothing(world: World, few_lines: bytes, way: str) -> None:
     """What was made to get the machine is made by intent first, and all of it is seen gone."""
     machine, kinds = WAYS[way]
     job = f"trainer: {world.trainers['minimal']}\nmachine: {machine}\n"

@@ -260,8 +260,6 @@ STEPS: tuple[Function, ...] = (
         ),
         may_read("bucket:inbox", "read the refusal of a run that was not admitted", "refused/"),
         may_list("bucket:inbox", "tell that there is no refusal"),
-        may_read("bucket:models", "name the model in the bundle"),
-        may_list("bucket:models", "name the model's objects"),
         Grant(
             "key:bundle",
             (

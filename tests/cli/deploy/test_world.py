@@ -247,7 +247,8 @@ def test_every_bucket_is_private_and_under_our_key(world: World) -> None:
         access, encryption = resource.body["iamConfiguration"], resource.body["encryption"]
         assert access["uniformBucketLevelAccess"] == {"enabled": True}
         assert access["publicAccessPrevention"] == "enforced"
-        ring = "evidence" if resource.name.endswith("-evidence") else "storage"
+        outlives = resource.name.endswith(("-evidence", "-access-logs"))
+        ring = "evidence" if outlives else "storage"
         assert encryption["defaultKmsKeyName"].startswith(names.key_ring(SETTINGS, ring))
 
 
@@ -290,12 +291,10 @@ def test_the_pool_has_the_policys_condition(world: World) -> None:
     assert provider.body["oidc"]["allowedAudiences"] == [names.sts_audience(SETTINGS)]
 
 
-def test_account_ids_and_role_ids_fit_googles_limits() -> None:
-    """Also with the longest name that a deployment may have."""
-    import msgspec
-
-    longest = msgspec.structs.replace(SETTINGS, deployment="abcdefghi")
-    for resource in describe(longest, PARTS).resources:
+def test_account_ids_and_role_ids_fit_googles_limits(world: World) -> None:
+    """With a name of nine characters, the longest that a deployment may have."""
+    assert len(SETTINGS.deployment) == 9
+    for resource in world.resources:
         short = resource.name.rpartition("/")[2]
         if resource.kind == "account":
             assert 6 <= len(short.partition("@")[0]) <= 30
@@ -311,6 +310,21 @@ def test_a_resource_stands_after_what_it_refers_to(world: World) -> None:
             assert not any(resource.name in earlier for earlier in text[:index])
 
 
-def test_the_description_is_the_same_every_time(world: World) -> None:
-    """It can be committed and compared."""
-    assert describe(SETTINGS, PARTS) == world
+def test_nothing_of_the_placeholders_is_left(world: World) -> None:
+    """Every word of the file was filled: nothing of what Terraform was applied over, and no open word."""
+    told = str([(r.name, r.body) for r in world.resources if r.kind != "workflow"]) + str(world.grants)
+    words = r"\{(?:project|number|image|images|owner|root|trainer|archive)\}"
+    left = re.findall(rf"placeholder|1{{12}}|{words}", told)
+    assert left == []
+
+
+def test_every_approved_image_has_a_grant_of_its_own() -> None:
+    """Two images, two members on the release ring; none, none."""
+    import msgspec
+
+    digests = (DIGEST, "sha256:" + "cd" * 32)
+    for approved in (digests, ()):
+        settings = msgspec.structs.replace(SETTINGS, approved_images=approved)
+        grants = describe(settings, PARTS).grants
+        members = {g.member for g in grants if g.member.startswith("principalSet:")}
+        assert members == {names.attested_member(settings, digest) for digest in approved}

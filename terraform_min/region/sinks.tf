@@ -1,0 +1,18 @@
+# What tells of attestation, boot integrity and key uses, to the topic that record_attestation reads. The
+# identity that Logging gives the sink may publish there (grants.tf).
+
+locals {
+  told = [
+    "protoPayload.serviceName=\"confidentialcomputing.googleapis.com\"",
+    "logName=\"projects/${var.project_id}/logs/compute.googleapis.com%2Fshielded_vm_integrity\"",
+    "(protoPayload.serviceName=\"cloudkms.googleapis.com\" AND protoPayload.resourceName:\"${var.region}/keyRings/${var.deployment}-release/\")",
+  ]
+}
+
+resource "google_logging_project_sink" "attestation" {
+  project                = var.project_id
+  name                   = "${var.deployment}-attestation-logs"
+  destination            = "pubsub.googleapis.com/${google_pubsub_topic.topic["attestation-logs"].id}"
+  filter                 = join(" OR ", local.told)
+  unique_writer_identity = true
+}

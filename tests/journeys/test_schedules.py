@@ -1,0 +1,22 @@
+"""What the clock starts: the period's report, asked for by the schedule itself."""
+
+from __future__ import annotations
+
+from tests.journeys.world import World
+
+
+def test_the_schedule_asks_for_a_report_and_it_is_written(world: World) -> None:
+    """The job's message reaches the listener by its topic; the report lies with the evidence."""
+    settings = world.settings
+    job = (
+        f"projects/{settings.project}/locations/{settings.region}/jobs/{settings.deployment}-report-requests"
+    )
+
+    def written() -> set[str]:
+        return {blob.name for blob in world.evidence.list_blobs(prefix="reports/")}
+
+    before = written()
+    world.post(f"/v1/{job}:run", {})
+
+    made = world.until(lambda: written() - before, "a report is there")
+    assert {name.rpartition(".")[2] for name in made} <= {"html", "json", "csv"}
