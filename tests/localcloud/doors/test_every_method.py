@@ -46,12 +46,13 @@ PERMISSIONS: dict[str, list[str]] = {
             ("list", "workloadIdentityPools.list"),
             ("providers.create", "workloadIdentityPoolProviders.create"),
             ("providers.get", "workloadIdentityPoolProviders.get"),
+            ("providers.list", "workloadIdentityPoolProviders.list"),
             ("providers.patch", "workloadIdentityPoolProviders.update"),
         )
     },
 }
-# Answered to everybody: public images; and a list that shows only what the caller may see.
-OPEN = {"compute.images.get", "compute.images.getFromFamily", "bigquery.datasets.list"}
+# Answered to everybody: predefined roles, public images; and a list that shows only what the caller may see.
+OPEN = {"iam.roles.get", "compute.images.get", "compute.images.getFromFamily", "bigquery.datasets.list"}
 
 
 class Sender:

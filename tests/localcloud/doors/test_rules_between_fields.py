@@ -256,3 +256,10 @@ def test_a_condition_must_be_an_expression(world: World) -> None:
             f"{world.cloud.endpoint}/v1/{topic}:setIamPolicy", json={"policy": policy}, timeout=10
         )
         assert answer.status_code == status, answer.text
+
+
+def test_a_machine_has_one_account(world: World) -> None:
+    """Two are refused; one is what the other tests start with."""
+    both = [{"email": "a@x"}, {"email": "b@x"}]
+    with pytest.raises(BadRequest, match="expected one at most"):
+        insert(world, instance(world, "two", service_accounts=both))

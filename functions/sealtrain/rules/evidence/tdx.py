@@ -167,7 +167,10 @@ def _pck_path(pem: bytes) -> certificates.Path:
 @lru_cache(maxsize=64)
 def _check_chain(name: str, pem: str) -> None:
     try:
-        certificates.check_links(certificates.from_pem(pem.encode()), _intel_root())
+        path = certificates.from_pem(pem.encode())
+        if len(path) < 2:
+            raise certificates.PathError("one certificate", "a signer's certificate and Intel's root")
+        certificates.check_links(path, _intel_root())
     except certificates.PathError as error:
         raise Refused("collateral", f"collateral.{name}", error.got, error.expected) from error
 
