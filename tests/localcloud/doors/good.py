@@ -263,6 +263,7 @@ COMPUTE = [
     Good("compute.instances.list", query={"filter": "labels.good=yes"}),
     Good("compute.instances.aggregatedList"),
     Good("compute.instances.getSerialPortOutput"),
+    Good("compute.instances.simulateMaintenanceEvent"),
     Good("compute.instances.stop"),
 ]
 REST = [

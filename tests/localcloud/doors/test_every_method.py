@@ -25,6 +25,7 @@ PERMISSIONS: dict[str, list[str]] = {
     "bigquery.jobs.query": ["bigquery.jobs.create"],
     "bigquery.tabledata.list": ["bigquery.tables.getData"],
     "compute.instanceGroupManagerResizeRequests.list": ["compute.instanceGroupManagers.list"],
+    "compute.instances.simulateMaintenanceEvent": ["compute.instances.simulateMaintenanceEvent"],
     "confidentialcomputing.projects.locations.challenges.create": ["confidentialcomputing.challenges.create"],
     "confidentialcomputing.projects.locations.challenges.verifyAttestation": [
         "confidentialcomputing.challenges.verify"
