@@ -20,7 +20,7 @@ from sealtrain.rules.evidence import policy, token
 from sealtrain.rules.settings import Settings
 from sealtrain.steps import submit_job, verify_evidence
 
-from cli.deploy import services
+from cli.deploy.world import pool as described_pool
 from localcloud.doors.attestation_keys import attestation_keys
 from tests.functions import authority
 from tests.functions.closing import World as Closing
@@ -44,7 +44,7 @@ def label(one: Breaking) -> str:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A stand-in with the deployment's pool, provider and release key, as the deployment describes them."""
     running = start(tmp_path_factory.mktemp("cloud"))
-    pool, provider = services.pool(SETTINGS)
+    pool, provider = described_pool(SETTINGS)
     pools = running.api("iam", "v1").projects().locations().workloadIdentityPools()
     parent, _, pool_id = pool.name.rpartition("/workloadIdentityPools/")
     pools.create(parent=parent, workloadIdentityPoolId=pool_id, body=pool.body).execute()
