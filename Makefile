@@ -1,4 +1,4 @@
-# make demo | test | gates | check | bench | soak | lock | package | clean. Each sets up .venv by itself.
+# `make` lists the targets. Each sets up .venv by itself.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -22,10 +22,10 @@ $(READY): requirements.txt requirements-dev.txt pyproject.toml
 demo: $(READY)  ## the main job on the stand-in cloud, on real data; results in out/
 	@$(BIN)/sealtrain demo
 
-test: $(READY)  ## formatting, types and all tests
+test: $(READY)  ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 gates: $(READY)  ## Terraform: formatting, plans, policy, permissions, checkov (needs terraform; no cloud, no account)
 	@command -v terraform >/dev/null || { echo "make gates: NOTHING WAS CHECKED. terraform 1.9 or newer is not on the path: install it (https://developer.hashicorp.com/terraform/install) and run this again" >&2; exit 1; }
@@ -40,7 +40,7 @@ $(GATES_READY): requirements-gates.txt
 build/used-grants.json:  # `make test` writes it, too
 	$(BIN)/pytest tests/journeys
 
-check: $(READY)  ## only formatting and types
+check: $(READY)  ## only lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 

@@ -61,7 +61,7 @@ def up(
 
 @app.command(epilog="Example: sealtrain demo --out results")
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.")] = Path("out"),
     within_s: Wait = 240,
     as_json: Json = False,
 ) -> None:
@@ -130,9 +130,9 @@ def fetch(
 
 @app.command(epilog="Example: sealtrain seal patients/")
 def seal(
-    data: Annotated[Path, typer.Argument(help="A folder of data files, or one file.", metavar="DIR")],
+    data: Annotated[Path, typer.Argument(help="A folder of data files, or one file.", metavar="DATA")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Sealed folder (default: DIR.sealed).")
+        Path | None, typer.Option("-o", "--out", help="Sealed folder (default: DATA.sealed).")
     ] = None,
     key: Annotated[str, typer.Option(help="Your key in Cloud KMS (default: the deployment's for you).")] = "",
     as_json: Json = False,
@@ -193,7 +193,7 @@ def verify(
     _run(lambda: verb.verify(bundle, trust, as_json), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain explain r0123456789ab")
 def explain(
     evidence: Annotated[
         str,
@@ -223,7 +223,7 @@ def explain(
     )
 
 
-@app.command()
+@app.command(epilog="Example: sealtrain doctor --deployed")
 def doctor(
     keys: Annotated[
         bool, typer.Option("--keys", help="Who can decrypt with the release keys, and who could come to.")
@@ -234,9 +234,10 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check a project before spending, or a deployment after, and say what mends each fault."""
-    from cli.verbs import checkup, doctor
+    from cli.verbs import doctor as verb
+    from cli.verbs import doctor_keys
 
-    _run(lambda: doctor.doctor(keys, as_json) if keys else checkup.checkup(deployed, as_json), as_json)
+    _run(lambda: doctor_keys.doctor_keys(as_json) if keys else verb.doctor(deployed, as_json), as_json)
 
 
 def _run(verb: Callable[[], int], as_json: bool) -> None:

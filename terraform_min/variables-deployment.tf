@@ -1,4 +1,4 @@
-# What the recipe did not know.
+# The rest.
 
 variable "alert_emails" {
   description = "Who is told by the alerts and the budget."

@@ -1,4 +1,4 @@
-# The recipe's variables. What it could not mean is refused with the reason and the right value.
+# What a deployment is asked first. What cannot be meant is refused with the reason and the right value.
 
 variable "accelerator_count" {
   description = "GPUs of the machine."
@@ -34,7 +34,7 @@ variable "boot_disk_size" {
 }
 
 variable "bucket_name_suffix" {
-  description = "The recipe drew a suffix for bucket names; here names are derived, so it stays empty."
+  description = "Names of buckets are derived, so it stays empty."
   type        = string
   default     = ""
   nullable    = false
@@ -63,7 +63,7 @@ variable "key_rotation_period" {
 }
 
 variable "keyring_name_suffix" {
-  description = "The recipe drew a suffix for the key ring; here names are derived, so it stays empty."
+  description = "Names of key rings are derived, so it stays empty."
   type        = string
   default     = ""
   nullable    = false
@@ -110,7 +110,7 @@ variable "region" {
 }
 
 variable "service_account_name" {
-  description = "The recipe's one account for everything; here it can only name the machine's, each function has its own."
+  description = "It can only name the machine's account; each function has its own."
   type        = string
   default     = "workload"
   nullable    = false

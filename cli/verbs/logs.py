@@ -1,4 +1,4 @@
-"""`sealtrain logs RUN`: what functions and launcher wrote about a run, oldest first."""
+"""`sealtrain logs RUN`: what the functions logged about a run, oldest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claims of an attestation token, as Confidential Space's carry them (gcp-facts §3)."""
+"""The claims of an attestation token, as Confidential Space's carry them (its page "Attestation token claims")."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The last step: versions, keys and rings deleted for good, in that order. Key names stay reserved.
 
-Rules (gcp-facts §5, KMSDEL)
+Rules (Google's page on deleting Cloud KMS resources)
 - A version must be DESTROYED; a key must have no versions left and no rotation planned; a ring no keys.
 - A deleted key leaves a RetiredResource: no key of that name is ever made again, even in a ring made anew.
 - The operation is done when the call returns.

@@ -1,6 +1,6 @@
 """What the launcher and the workload say: to the serial console always, to Cloud Logging in small batches.
 
-Log id `confidential-space-launcher`, resource `gce_instance`, text under jsonPayload.MESSAGE (gcp-facts §3).
+Log id `confidential-space-launcher`, resource `gce_instance`, text under jsonPayload.MESSAGE (google/go-tpm-tools, launcher/).
 """
 
 from __future__ import annotations

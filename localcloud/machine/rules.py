@@ -1,6 +1,6 @@
 """Which combinations of an instance's fields exist. Each rule raises RuleError, Google's 400.
 
-Sources: gcp-facts §1 (Supported configurations; Confidential VM with GPU) and §2 (Flex-start, Spot, …).
+Sources: Google's pages on supported configurations, Confidential VM with GPU, flex-start and Spot.
 The wording is Google's only for the image rule; elsewhere it is ours, so callers must not parse it.
 """
 
@@ -20,7 +20,7 @@ _SNP_ZONES = frozenset(
 _SERIES = {"SEV": {"n2d", "c2d", "c3d", "c4d", "g4"}, "SEV_SNP": {"n2d"}, "TDX": {"c3", "a3"}}
 _LIVE_MIGRATION = {("SEV", "n2d"), ("SEV", "c3d")}
 FLEX_MIN_S, FLEX_MAX_S = 600, 604_800
-GPU_DISK_GB = 30  # gcp-facts §1
+GPU_DISK_GB = 30  # Confidential VM with GPU
 WAIT_MIN_S, WAIT_MAX_S = 90, 7_200
 _RUN_MIN_S, _RUN_MAX_S = 30, 10_368_000
 
@@ -61,7 +61,7 @@ def check_instance(body: Json, shape: Shape, zone: str, image: Image, disk_gb: i
 
 
 def check_offered(shape: Shape, provisioning: str) -> None:
-    """gcp-facts §1: a3-highgpu-1g is neither sold on demand nor can it be reserved."""
+    """Confidential VM with GPU: a3-highgpu-1g is neither sold on demand nor can it be reserved."""
     if shape.name == "a3-highgpu-1g" and provisioning not in ("SPOT", "FLEX_START"):
         raise RuleError(
             "Machine type a3-highgpu-1g is available with provisioning model SPOT or FLEX_START only."
@@ -153,7 +153,7 @@ def _check_run_duration(body: Json) -> None:
 
 
 def _check_wait(body: Json) -> None:
-    """How long a flex-start instance may wait for room (gcp-facts §2: 0, or 90 s to 7,200 s)."""
+    """How long a flex-start instance may wait for room (0, or 90 s to 7,200 s)."""
     wait = (body.get("params") or {}).get("requestValidForDuration")
     if wait is None:
         return

@@ -2,7 +2,7 @@
 
 - Unknown `tee-` keys are refused, and so are known ones that this stand-in does not act on.
 - What the operator overrides (arguments, environment, log redirection) the image's labels must allow.
-Source: gcp-facts §3, metadata keys and launch-policy labels of the Confidential Space launcher.
+Source: google/go-tpm-tools, launcher/: its metadata keys and launch-policy labels.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ locals {
   platform_grants = {
     "workflow executes" = { on = "project", role = "workflow.executions", member = local.member["workflow"], reason = "starts the teardown workflow and waits for it" }
     "push receives"     = { on = "project", role = "roles/eventarc.eventReceiver", member = local.member["push"], reason = "receives the storage events" }
-    "sink publishes"    = { on = "topic:attestation-logs", role = "roles/pubsub.publisher", member = google_logging_project_sink.attestation.writer_identity, reason = "the sink publishes attestation and launcher log entries" }
+    "sink publishes"    = { on = "topic:attestation-logs", role = "roles/pubsub.publisher", member = google_logging_project_sink.attestation.writer_identity, reason = "the sink publishes what tells of attestation, boot integrity and key uses" }
     "storage publishes" = { on = "project", role = "roles/pubsub.publisher", member = local.agents.storage, reason = "storage events go by way of Pub/Sub" }
     "dead letters"      = { on = "topic:dead-letters", role = "roles/pubsub.publisher", member = local.agents.pubsub, reason = "Pub/Sub moves what was refused too often" }
   }

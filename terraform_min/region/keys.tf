@@ -1,5 +1,5 @@
 # Rings and keys. Each run makes its own wrapping key on the release ring; only checkpoints have one that stays.
-# The owner's key does not rotate: an owner decides when.
+# The owner's keys do not rotate by themselves: an owner decides when.
 
 locals {
   key_ids = {
@@ -63,7 +63,7 @@ resource "google_kms_crypto_key" "checkpoints" {
 
 # The owner's: models are sealed to one, datasets by the owner before upload to the other.
 resource "google_kms_crypto_key" "owner" {
-  #checkov:skip=CKV_GCP_82:goes with the deployment; destroy.sh refuses while a model stands that it opens
+  #checkov:skip=CKV_GCP_82:goes with the deployment; destroy.sh refuses while a model stands; datasets sealed elsewhere are lost with it (README)
   #checkov:skip=CKV_GCP_43:the owner's own key: models sealed to it years ago have to open, and the owner rotates it
   for_each = toset(["datasets", "models"])
   key_ring = google_kms_key_ring.ring["owner"].id

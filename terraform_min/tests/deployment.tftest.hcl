@@ -48,7 +48,7 @@ run "every_optional_part_off" {
   }
 }
 
-run "the_recipes_machine_is_refused" {
+run "a_machine_that_cannot_be_confidential_is_refused" {
   command = plan
   variables {
     machine_type = "a2-highgpu-1g"
@@ -56,7 +56,7 @@ run "the_recipes_machine_is_refused" {
   expect_failures = [var.machine_type]
 }
 
-run "the_recipes_rotation_is_refused" {
+run "a_rotation_in_days_is_refused" {
   command = plan
   variables {
     key_rotation_period = "30d"

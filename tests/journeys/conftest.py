@@ -15,9 +15,9 @@ MINIMAL = Path(__file__).parents[2] / "workload" / "trainers" / "minimal"
 
 
 @pytest.fixture(scope="session")
-def used_grants(request: pytest.FixtureRequest) -> Iterator[UsedGrants]:
+def used_grants(request: pytest.FixtureRequest, testrun_uid: str) -> Iterator[UsedGrants]:
     """Which grants the session's journeys used; kept only of a session with every journey."""
-    used = UsedGrants()
+    used = UsedGrants(testrun_uid)
     yield used
     here = Path(__file__).parent
     if {item.path for item in request.session.items} >= set(here.glob("test_*.py")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ FILE = Path(__file__).parents[2] / "build" / "used-grants.json"
 
 
 class UsedGrants:
-    """Gathers over all worlds of a session, since each journey uses only some."""
+    """Gathers over all worlds of a test run, since each journey uses only some.
 
-    def __init__(self) -> None:
+    A run may have several processes side by side; whoever ends adds to what others of the same run kept.
+    """
+
+    def __init__(self, test_run: str) -> None:
+        self._test_run = test_run
         self._worlds: list[dict[str, Any]] = []
 
     def note(self, world: World) -> None:
@@ -26,4 +31,11 @@ class UsedGrants:
     def write(self) -> None:
         """Keep it."""
         FILE.parent.mkdir(exist_ok=True)
-        FILE.write_text(json.dumps(self._worlds, indent=1) + "\n")
+        with FILE.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            kept = json.loads(file.read() or "{}")
+            same = isinstance(kept, dict) and kept.get("test_run") == self._test_run
+            worlds = [*(kept["worlds"] if same else []), *self._worlds]
+            file.truncate(0)
+            file.write(json.dumps({"test_run": self._test_run, "worlds": worlds}, indent=1) + "\n")

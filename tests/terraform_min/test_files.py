@@ -55,8 +55,8 @@ def test_every_output_is_described() -> None:
     assert [name for name, body in blocks if "description = " not in body] == []
 
 
-def test_the_recipes_variables_are_there() -> None:
-    """Whoever comes from the recipe finds its words."""
+def test_the_usual_variables_are_there() -> None:
+    """Whoever comes from another set-up finds the usual words."""
     wanted = [
         "project_id",
         "region",

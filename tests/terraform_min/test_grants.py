@@ -64,7 +64,7 @@ def called(grant: Grant, settings: Settings) -> str:
 
 def idle() -> set[str]:
     """The grants that no world of the journeys used."""
-    worlds: list[dict[str, Any]] = json.loads(FILE.read_text())
+    worlds: list[dict[str, Any]] = json.loads(FILE.read_text())["worlds"]
     unused: set[str] | None = None
     for told in worlds:
         settings = Settings.from_environ(told["settings"])

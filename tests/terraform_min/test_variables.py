@@ -10,14 +10,14 @@ from tests.terraform_min.offline.terraform import Terraform
 
 # name: (in which plan, variables, what has to be told). Values whose checks are independent share a plan.
 REFUSED: dict[str, tuple[int, dict[str, Any], str]] = {
-    "the recipe's machine": (
+    "a machine that cannot be confidential": (
         1,
         {"machine_type": "a2-highgpu-1g"},
         'Use "a3-highgpu-1g" for one H100 with TDX',
     ),
-    "the recipe's rotation": (1, {"key_rotation_period": "30d"}, 'For 30 days write "2592000s"'),
+    "a rotation in days": (1, {"key_rotation_period": "30d"}, 'For 30 days write "2592000s"'),
     "a rotation of a year": (2, {"key_rotation_period": "31536000s"}, "ours ends at 7776000s (90 days)"),
-    "the recipe's GPU": (
+    "a GPU that cannot be confidential": (
         2,
         {"accelerator_type": "nvidia-tesla-a100"},
         'Set "nvidia-h100-80gb" for a3-highgpu-1g',

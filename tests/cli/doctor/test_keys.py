@@ -15,7 +15,7 @@ from cli.deploy.stand_in import Deployed
 from cli.doctor import keys
 from cli.doctor.iam import Policies
 from cli.errors import CloudError
-from cli.verbs import doctor
+from cli.verbs import doctor_keys
 
 STRANGER = "user:mallory@example.org"
 DECRYPTER = "roles/cloudkms.cryptoKeyDecrypter"
@@ -218,9 +218,9 @@ def test_the_verb_answers_by_exit_code(
 ) -> None:
     """0 with exactly the attested set, 1 otherwise; JSON says the same."""
     monkeypatch.setattr(doctor.place, "find", lambda *_: settings)
-    assert doctor.doctor(keys=True, as_json=True) == 0
+    assert doctor_keys.doctor_keys(as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
     with granted(api, "cloudkms", names.key_ring(settings, "release"), DECRYPTER, STRANGER):
-        assert doctor.doctor(keys=True, as_json=True) == 1
+        assert doctor_keys.doctor_keys(as_json=True) == 1
     told = json.loads(capsys.readouterr().out)
     assert [one["member"] for one in told["can_decrypt"] if not one["expected"]] == [STRANGER]

@@ -169,7 +169,7 @@ def test_a_machine_that_is_not_what_it_says_gets_no_token(
 
 
 def test_attesting_needs_the_permission(attested: World) -> None:
-    """403 naming it."""
+    """Who may not ask for challenges gets 403, which names the permission."""
     token = attested.cloud.tokens.access_token(attested.member("stranger"))
     url = f"{attested.cloud.endpoint}/v1/{PARENT}/challenges"
     answer = requests.post(url, json={}, headers={"Authorization": f"Bearer {token}"}, timeout=10)

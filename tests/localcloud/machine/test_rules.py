@@ -1,4 +1,4 @@
-"""Which instances can exist (gcp-facts §1 and §2), each rule both ways."""
+"""Which instances can exist, each rule both ways."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_run_duration_needs_its_action(scheduling: dict[str, Any], message: st
     ],
 )
 def test_the_wait_for_capacity_is_bounded(kind: str, seconds: int, message: str) -> None:
-    """requestValidForDuration: 0, or 90 to 7,200 seconds, of flex-start only (gcp-facts §2)."""
+    """requestValidForDuration: 0, or 90 to 7,200 seconds, of flex-start only."""
     scheduling = FLEX if kind == "FLEX_START" else SPOT
     body = {"scheduling": scheduling, "params": {"requestValidForDuration": {"seconds": seconds}}}
     image = find_image(UBUNTU)
@@ -137,7 +137,7 @@ def test_the_wait_for_capacity_is_bounded(kind: str, seconds: int, message: str)
 
 
 def test_a_confidential_gpu_needs_a_larger_disk() -> None:
-    """30 GB or more (gcp-facts §1, Limits); without the confidential type the image's size does."""
+    """30 GB or more; without the confidential type the image's size does."""
     image = find_image(SPACE)
     assert image is not None
     plain = {"scheduling": FLEX}
