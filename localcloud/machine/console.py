@@ -1,6 +1,7 @@
 """What the launcher and the workload say: to the serial console always, to Cloud Logging in small batches.
 
-Log id `confidential-space-launcher`, resource `gce_instance`, text under jsonPayload.MESSAGE (google/go-tpm-tools, launcher/).
+Log id `confidential-space-launcher`, resource `gce_instance`, text under jsonPayload.MESSAGE
+(google/go-tpm-tools, launcher/).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The Confidential Space launcher: pull, measure, attest, run, and say how it ended.
 
-Exit codes and their words are the real launcher's (google/go-tpm-tools): 0 the workload ended well, 1 it or the
-launcher failed, 4 a debug image stays up. Whatever happens, the end is told in the log before the VM stops.
+Exit codes and their words are the real launcher's (google/go-tpm-tools): 0 the workload ended well, 1 it
+or the launcher failed, 4 a debug image stays up. Whatever happens, the end is told in the log before the VM
+stops.
 """
 
 from __future__ import annotations

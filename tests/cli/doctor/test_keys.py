@@ -50,7 +50,7 @@ def granted(api: Api, service: str, on: str, role: str, member: str, **condition
 def test_a_fresh_deployment_opens_for_attested_machines_alone(api: Api, settings: Settings) -> None:
     """The first list is exactly one member per approved image, on the release ring."""
     report = keys.check(api, settings)
-    assert report.ok, doctor.lines(report)
+    assert report.ok, doctor_keys.lines(report)
     assert {one.member for one in report.can_decrypt} == {
         names.attested_member(settings, digest) for digest in settings.approved_images
     }
@@ -88,7 +88,7 @@ def test_whoever_else_can_decrypt_is_found(api: Api, settings: Settings, where: 
         report = keys.check(api, settings)
     assert not report.ok
     assert [(one.member, one.on, one.role) for one in report.unexpected] == [(STRANGER, on, role)]
-    assert "UNEXPECTED" in "\n".join(doctor.lines(report))
+    assert "UNEXPECTED" in "\n".join(doctor_keys.lines(report))
 
 
 def test_a_grant_on_one_key_is_found(api: Api, settings: Settings) -> None:
@@ -217,7 +217,7 @@ def test_the_verb_answers_by_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """0 with exactly the attested set, 1 otherwise; JSON says the same."""
-    monkeypatch.setattr(doctor.place, "find", lambda *_: settings)
+    monkeypatch.setattr(doctor_keys.place, "find", lambda *_: settings)
     assert doctor_keys.doctor_keys(as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
     with granted(api, "cloudkms", names.key_ring(settings, "release"), DECRYPTER, STRANGER):
