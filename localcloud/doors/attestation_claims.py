@@ -1,4 +1,7 @@
-"""The claims of an attestation token, as Confidential Space's carry them (its page "Attestation token claims")."""
+"""The claims of an attestation token, as Confidential Space's carry them.
+
+Source: Google's page "Attestation token claims".
+"""
 
 from __future__ import annotations
 

@@ -3,10 +3,11 @@
 
 locals {
   pool = "projects/${var.project_number}/locations/global/workloadIdentityPools/${google_iam_workload_identity_pool.attested.workload_identity_pool_id}"
-  condition = replace(replace(replace(replace(var.blueprint.pool.attribute_condition,
+  condition = replace(replace(replace(replace(replace(var.blueprint.pool.attribute_condition,
     "[\"{images}\"]", jsonencode(var.approved_images)),
     "{deployment}", var.deployment),
     "{project}", var.project_id),
+    "{number}", var.project_number),
   "{region}", var.region)
 }
 

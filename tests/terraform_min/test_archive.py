@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from sealtrain.edge import LARGEST_REQUEST_BYTES
 from sealtrain.rules import step_table
 
 from tests.terraform_min.offline.terraform import ROOT
@@ -70,7 +72,7 @@ def test_two_clones_make_the_same_bytes(archives: list[Path]) -> None:
 def test_an_entry_point_serves_with_only_its_requirements(
     function: step_table.Function, unpacked: tuple[Path, Path]
 ) -> None:
-    """The framework starts it from the archive's root; a meaningless request is refused in our words."""
+    """The framework starts it from the archive's root; a request of no meaning and no end is refused in our words."""
     source, programs = unpacked
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -110,8 +112,8 @@ def _asked(port: int, as_event: bool, server: subprocess.Popen[bytes]) -> int:
         try:
             answer = requests.post(
                 f"http://127.0.0.1:{port}/",
-                json={"what": "nothing"},
-                headers=event if as_event else {},
+                data=json.dumps({"what": "nothing" * LARGEST_REQUEST_BYTES}),
+                headers={"content-type": "application/json"} | (event if as_event else {}),
                 timeout=STARTED_S,
             )
             return answer.status_code
