@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from sealtrain.listeners import tear_down
+from sealtrain.listeners import record_completion, tear_down
 from sealtrain.rules import canonical, names, records
-from sealtrain.steps import admit_run, create_bucket, create_key, plan_capacity, seal_dataset
+from sealtrain.rules.errors import NotReadyError
+from sealtrain.rules.evidence.findings import Finding
+from sealtrain.steps import (
+    admit_run,
+    create_bucket,
+    create_key,
+    plan_capacity,
+    seal_dataset,
+    start_vm,
+    verify_evidence,
+)
 
 from tests.functions.closing import World
 
@@ -38,13 +50,20 @@ class Attempts(World):
         self.storage.create(self.models, f"{names.checkpoint_prefix(run)}checkpoint.tar.part-00000", b"part")
         self.storage.create(self.models, names.checkpoint_manifest(run), b"manifest of " + run.encode())
 
+    def work(self, run: str) -> None:
+        """A machine of the run's, and the verdict on it."""
+        self.call(start_vm, run=run)
+        self.attest(run)
+        self.call(verify_evidence, run=run)
+
     def end(self, run: str, reason: str) -> None:
         """The workload's last word, recorded."""
-        said = records.Completion(
-            run=run, state="failed", reason=reason, receipt_digest=None, signature="", time="2026"
-        )
-        name = names.completion(run)
-        self.storage.create(names.state_bucket(self.settings), name, canonical.dumps(said))
+        self.call(record_completion, **self.word(run, "failed", reason=reason))
+
+    def proof(self, run: str) -> dict[str, Any]:
+        """The run's proof of teardown."""
+        found: dict[str, Any] = json.loads(self.storage.get(self.evidence, names.proof(run)))
+        return found
 
     def resumed(self, run: str) -> str | None:
         """The run that the order goes on from."""
@@ -105,12 +124,12 @@ def test_only_a_preempted_run_leaves_its_checkpoint(reason: str, asked: str, kep
     """Any other end, and a teardown that somebody asked for, remove it and prove that it is gone."""
     world = Attempts()
     run = world.attempt(1)
+    world.work(run)
     world.leave_checkpoint(run)
     world.end(run, reason)
     world.call(tear_down, run=run, **({"reason": asked} if asked else {}))
     assert world.left() == ({run} if kept else set())
-    proof = json.loads(world.storage.get(world.evidence, names.proof(run)))
-    gone = [one["name"] for one in proof["resources"] if one["kind"] == "checkpoint"]
+    gone = [one["name"] for one in world.proof(run)["resources"] if one["kind"] == "checkpoint"]
     assert gone == ([] if kept else [names.checkpoint_place(world.settings, run)])
 
 
@@ -120,15 +139,74 @@ def test_whoever_goes_on_from_a_checkpoint_removes_it() -> None:
     first = world.attempt(1)
     world.leave_checkpoint(first)
     second = world.attempt(2)
+    world.work(second)
     world.leave_checkpoint(second)
     world.end(second, "preempted")
     world.call(tear_down, run=second)
     assert world.left() == {second}
     third = world.attempt(3)
+    world.work(third)
     world.end(third, "preempted")
     world.call(tear_down, run=third)
     assert world.left() == {second}, "it wrote none of its own: the one it had stays"
     fourth = world.attempt(4)
     assert world.resumed(fourth) == second
+    world.work(fourth)
     world.call(tear_down, run=fourth)
     assert world.left() == set()
+
+
+@pytest.mark.parametrize("record", [names.order, names.completion])
+def test_a_record_that_cannot_be_read_keeps_no_machine_alive(record: Any) -> None:
+    """The pass goes on without it: all is removed and proved, and the problem is told."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.leave_checkpoint(run)
+    world.storage.put(names.state_bucket(world.settings), record(run), b"{")
+    found = world.call(tear_down, run=run)
+    assert found.problems
+    assert found.proof
+    assert world.compute.found == {}
+    assert world.left() == set()
+
+
+def test_what_a_teardown_itself_interrupts_is_not_preempted() -> None:
+    """The delete signals the machine as a preemption does; what it then leaves is removed as well."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.compute.slow = {world.instance(run)}
+    with pytest.raises(NotReadyError, match="standing"):
+        world.call(tear_down, run=run)
+    world.storage.created = (world.time + timedelta(seconds=5)).isoformat()
+    world.leave_checkpoint(run)
+    world.end(run, "preempted")
+    world.call(tear_down, run=run)
+    assert world.left() == set()
+
+
+@pytest.mark.parametrize("record", ["evidence/00001/judgement.json", "alerts/one.alert.json"])
+def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> None:
+    """A refused later token or an alarm outweighs the word of the machine that it was preempted."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.leave_checkpoint(run)
+    world.end(run, "preempted")
+    accepted = canonical.loads(world.storage.get(world.evidence, names.verdict(run)))
+    why = Finding(reason="silence", field="token", got="none", expected="one", sentence="A machine tells.")
+    refused = records.VerdictRecord(**{**accepted, "verdict": "not_met", "reasons": (why,)})
+    world.storage.create(world.evidence, names.evidence_prefix(run) + record, canonical.dumps(refused))
+    world.call(tear_down, run=run)
+    assert world.left() == set()
+
+
+def test_an_attempt_without_a_machine_leaves_the_checkpoint_that_it_was_to_go_on_from() -> None:
+    """No capacity for attempt 2 is no end of attempt 1's work: attempt 3 goes on from it."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.leave_checkpoint(first)
+    world.call(tear_down, run=world.attempt(2))
+    assert world.left() == {first}
+    assert world.resumed(world.attempt(3)) == first
