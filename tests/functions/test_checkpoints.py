@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from sealtrain.listeners import record_completion, tear_down
 from sealtrain.rules import canonical, names, records
+from sealtrain.rules.bundle import open_statement
+from sealtrain.rules.claims import Claim
 from sealtrain.rules.errors import NotReadyError
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.steps import (
     admit_run,
+    close_run,
     create_bucket,
     create_key,
     plan_capacity,
@@ -21,7 +24,8 @@ from sealtrain.steps import (
     verify_evidence,
 )
 
-from tests.functions.closing import World
+from tests.functions import authority
+from tests.functions.closing import BUNDLE_KEY, World
 
 JOB = b"arguments: {seed: 1}\n"
 
@@ -64,6 +68,12 @@ class Attempts(World):
         """The run's proof of teardown."""
         found: dict[str, Any] = json.loads(self.storage.get(self.evidence, names.proof(run)))
         return found
+
+    def claim(self, run: str, word: str) -> Claim:
+        """One claim of the run's signed bundle."""
+        signed = self.storage.get(self.evidence, names.bundle(run))
+        stated = open_statement(signed, authority.public_pem(BUNDLE_KEY)).predicate
+        return {one.id: one for one in stated.claims}[word]
 
     def resumed(self, run: str) -> str | None:
         """The run that the order goes on from."""
@@ -210,3 +220,75 @@ def test_an_attempt_without_a_machine_leaves_the_checkpoint_that_it_was_to_go_on
     world.call(tear_down, run=world.attempt(2))
     assert world.left() == {first}
     assert world.resumed(world.attempt(3)) == first
+
+
+def test_a_checkpoint_is_not_seen_gone_while_its_maker_lives() -> None:
+    """What the machine still writes is removed once the machine is gone; the ledger says so only then."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.storage.create(world.models, f"{names.checkpoint_prefix(run)}checkpoint.tar.part-00000", b"part")
+    world.compute.slow = {world.instance(run)}
+    with pytest.raises(NotReadyError, match="standing"):
+        world.call(tear_down, run=run)
+    assert ("checkpoint", "gone") not in world.phases(run)
+    world.call(tear_down, run=run)
+    assert ("checkpoint", "gone") in world.phases(run)
+    assert world.left() == set()
+
+
+def test_whoever_asks_for_a_teardown_gets_rid_of_what_was_kept() -> None:
+    """The reason of the request decides, also when the run's own end was recorded before it."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.leave_checkpoint(run)
+    world.end(run, "preempted")
+    world.call(tear_down, run=run)
+    assert world.left() == {run}
+    world.call(tear_down, run=run, reason="asked for by the operator")
+    assert world.left() == set()
+    assert ("checkpoint", "gone") in world.phases(run)
+
+
+def test_what_is_kept_is_named_and_is_not_nothing() -> None:
+    """The proof names the kept checkpoint, its query says what it found, and the claim is not met."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.leave_checkpoint(run)
+    world.end(run, "preempted")
+    world.call(tear_down, run=run)
+    place = names.checkpoint_place(world.settings, run)
+    assert world.proof(run)["kept"] == [place]
+    assert f"storage list {place}/: kept for the next attempt" in world.proof(run)["inventory_queries"]
+    world.call(close_run, run=run, failure={"code": "FAILED", "message": "preempted"})
+    claim = world.claim(run, "nothing_left")
+    assert claim.verdict == "not_met"
+    assert place in claim.reasons[0]
+    assert "14 days" in claim.reasons[0]
+
+
+def test_what_nobody_goes_on_from_is_proved_absent() -> None:
+    """A run that kept nothing says that the place of its checkpoint was listed and found empty."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.call(tear_down, run=run)
+    assert world.proof(run)["kept"] == []
+    line = f"storage list {names.checkpoint_place(world.settings, run)}/: none"
+    assert line in world.proof(run)["inventory_queries"]
+
+
+def test_a_model_that_went_on_from_a_checkpoint_says_so() -> None:
+    """The claim on the data names the earlier run and its manifest: what it learned there counts as well."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.leave_checkpoint(first)
+    second = world.attempt(2)
+    world.work(second)
+    world.train(second)
+    world.call(tear_down, run=second)
+    world.call(close_run, run=second, failure=None)
+    claim = world.claim(second, "dataset_bound")
+    assert claim.verdict == "met"
+    assert f"went on from the checkpoint of run {first}" in claim.reasons[-1]

@@ -67,6 +67,9 @@ class _Checkpoints(msgspec.Struct, frozen=True):
     removed: tuple[str, ...]
     kept: tuple[str, ...] = ()
 
+    def places_kept(self, settings: Settings) -> list[str]:
+        return [names.checkpoint_place(settings, run) for run in self.kept]
+
 
 def tear_down(
     request: Request,
@@ -105,8 +108,9 @@ def tear_down(
             expected="nothing",
             remedy="ask again; the sweeper does so too",
         )
-    evidence, queries = names.evidence_bucket(settings), proof.inventory_queries(settings, run)
-    record = proof.prove(run, clock().isoformat(), ledger.entries(run), queries)
+    kept = [place for place in checkpoints.places_kept(settings) if pass_.stands("checkpoint", place)]
+    evidence, queries = names.evidence_bucket(settings), proof.inventory_queries(settings, run, kept)
+    record = proof.prove(run, clock().isoformat(), ledger.entries(run), queries, kept)
     with suppress(AlreadyExistsError):  # the first proof stands
         storage.create(evidence, names.proof(run), canonical.dumps(record))
     return Result(
@@ -216,15 +220,22 @@ class _Pass:
             ("key", names.run_key(s, run)),
             *(("checkpoint", names.checkpoint_place(s, each)) for each in self._checkpoints),
         )
-        yield from (target for target in targets if self._absence(*target) is None)
+        yield from (target for target in targets if self.stands(*target))
+
+    def stands(self, kind: Kind, name: str) -> bool:
+        """Whether a query shows the resource now."""
+        return self._absence(kind, name) is None
 
     def remove(self, todo: list[proof.Target], ledger: Ledger) -> None:
         """Delete what stands; what is absent goes to the ledger, the rest to `left`."""
         for kind, name in todo:
+            if proof.WAITS_FOR.get(kind) in self.left.values():
+                self.left[name] = kind
+                continue
             state = None
             try:
                 state = self._absence(kind, name)
-                if state is None and proof.WAITS_FOR.get(kind) not in self.left.values():
+                if state is None:
                     self._delete(kind, name)
                     state = self._absence(kind, name)
             except SealtrainError as error:
@@ -245,7 +256,7 @@ class _Pass:
         if kind == "bucket":
             return "absent" if self._storage.get_bucket(name) is None else None
         if kind == "checkpoint":
-            return "absent" if not self._objects(name) else None
+            return proof.CHECKPOINT_GONE if not self._objects(name) else None
         return "absent" if self._compute.get(kind, name) is None else None
 
     def _objects(self, checkpoint: str) -> list[ObjectInfo]:
