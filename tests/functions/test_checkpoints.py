@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sealtrain.listeners import record_completion, tear_down
-from sealtrain.rules import canonical, names, records
+from sealtrain.rules import canonical, names, proof, records
 from sealtrain.rules.bundle import open_statement
 from sealtrain.rules.claims import Claim
 from sealtrain.rules.errors import NotReadyError
@@ -292,3 +293,18 @@ def test_a_model_that_went_on_from_a_checkpoint_says_so() -> None:
     claim = world.claim(second, "dataset_bound")
     assert claim.verdict == "met"
     assert f"went on from the checkpoint of run {first}" in claim.reasons[-1]
+
+
+def test_the_bucket_deletes_a_checkpoint_when_the_claim_says_so() -> None:
+    """The days in the claim and in the proof are those of the deployment's own description."""
+    described = Path("cli/deploy/world.json").read_text()
+    (models,) = (
+        one["body"]
+        for one in json.loads(described)["resources"]
+        if "softDeletePolicy" in one["body"] and one["name"].endswith("-models")
+    )
+    delete = {"type": "Delete"}
+    (rule,) = (one["condition"] for one in models["lifecycle"]["rule"] if one["action"] == delete)
+    assert rule == {"age": proof.CHECKPOINT_DAYS, "matchesPrefix": ["checkpoints/"]}
+    kept_s = int(models["softDeletePolicy"]["retentionDurationSeconds"])
+    assert kept_s == proof.RESTORABLE_DAYS * 86400
