@@ -65,6 +65,12 @@ class Attempts(World):
         """The workload's last word, recorded."""
         self.call(record_completion, **self.word(run, "failed", reason=reason))
 
+    def preempt(self, run: str) -> None:
+        """The whole way: a machine that is trusted, its checkpoint, its last word."""
+        self.work(run)
+        self.leave_checkpoint(run)
+        self.end(run, "preempted")
+
     def proof(self, run: str) -> dict[str, Any]:
         """The run's proof of teardown."""
         found: dict[str, Any] = json.loads(self.storage.get(self.evidence, names.proof(run)))
@@ -91,7 +97,7 @@ def test_the_next_attempt_names_the_checkpoint_by_digest() -> None:
     world = Attempts()
     first = world.attempt(1)
     assert world.resumed(first) is None
-    world.leave_checkpoint(first)
+    world.preempt(first)
     order, _ = world.state.order(world.attempt(2))
     assert order.checkpoint.resume is not None
     assert order.checkpoint.resume.sha256 == canonical.digest(b"manifest of " + first.encode())
@@ -102,7 +108,7 @@ def test_an_attempt_that_left_none_hands_on_the_one_it_had() -> None:
     """Preempted before it wrote its own: the attempt after it goes on from the same one, while it stands."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     assert world.resumed(world.attempt(2)) == first
     assert world.resumed(world.attempt(3)) == first
     for one in list(world.storage.list(world.models, "checkpoints/")):
@@ -118,11 +124,23 @@ def test_parts_without_a_manifest_are_no_checkpoint() -> None:
     assert world.resumed(world.attempt(2)) is None
 
 
+@pytest.mark.parametrize("word", ["", "trainer_exit"])
+def test_a_checkpoint_of_a_run_that_did_not_say_so_is_not_gone_on_from(word: str) -> None:
+    """Without the signed word of a machine that was preempted, what lies there is anybody's."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.work(first)
+    world.leave_checkpoint(first)
+    if word:
+        world.end(first, word)
+    assert world.resumed(world.attempt(2)) is None
+
+
 def test_another_training_begins_anew() -> None:
     """Data that changed between two attempts is another training: its order names no checkpoint."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     world.upload("incoming/set/data.csv", b"a,b\n9,9\n")
     assert world.resumed(world.attempt(2)) is None
 
@@ -148,11 +166,9 @@ def test_whoever_goes_on_from_a_checkpoint_removes_it() -> None:
     """Preempted again: the newer one stays and the older goes. After the last attempt none is left."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     second = world.attempt(2)
-    world.work(second)
-    world.leave_checkpoint(second)
-    world.end(second, "preempted")
+    world.preempt(second)
     world.call(tear_down, run=second)
     assert world.left() == {second}
     third = world.attempt(3)
@@ -202,9 +218,7 @@ def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> 
     """A refused later token or an alarm outweighs the word of the machine that it was preempted."""
     world = Attempts()
     run = world.attempt(1)
-    world.work(run)
-    world.leave_checkpoint(run)
-    world.end(run, "preempted")
+    world.preempt(run)
     accepted = canonical.loads(world.storage.get(world.evidence, names.verdict(run)))
     why = Finding(reason="silence", field="token", got="none", expected="one", sentence="A machine tells.")
     refused = records.VerdictRecord(**{**accepted, "verdict": "not_met", "reasons": (why,)})
@@ -217,7 +231,7 @@ def test_an_attempt_without_a_machine_leaves_the_checkpoint_that_it_was_to_go_on
     """No capacity for attempt 2 is no end of attempt 1's work: attempt 3 goes on from it."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     world.call(tear_down, run=world.attempt(2))
     assert world.left() == {first}
     assert world.resumed(world.attempt(3)) == first
@@ -242,9 +256,7 @@ def test_whoever_asks_for_a_teardown_gets_rid_of_what_was_kept() -> None:
     """The reason of the request decides, also when the run's own end was recorded before it."""
     world = Attempts()
     run = world.attempt(1)
-    world.work(run)
-    world.leave_checkpoint(run)
-    world.end(run, "preempted")
+    world.preempt(run)
     world.call(tear_down, run=run)
     assert world.left() == {run}
     world.call(tear_down, run=run, reason="asked for by the operator")
@@ -256,9 +268,7 @@ def test_what_is_kept_is_named_and_is_not_nothing() -> None:
     """The proof names the kept checkpoint, its query says what it found, and the claim is not met."""
     world = Attempts()
     run = world.attempt(1)
-    world.work(run)
-    world.leave_checkpoint(run)
-    world.end(run, "preempted")
+    world.preempt(run)
     world.call(tear_down, run=run)
     place = names.checkpoint_place(world.settings, run)
     assert world.proof(run)["kept"] == [place]
@@ -284,7 +294,7 @@ def test_a_model_that_went_on_from_a_checkpoint_says_so() -> None:
     """The claim on the data names the earlier run and its manifest: what it learned there counts as well."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     second = world.attempt(2)
     world.work(second)
     world.train(second)
