@@ -70,7 +70,10 @@ def _bucket(v: Values) -> Resource:
     rules = [
         {
             "action": _said(type=_block(rule, "action")["type"]),
-            "condition": _said(age=_block(rule, "condition")["age"]),
+            "condition": _said(
+                age=_block(rule, "condition")["age"],
+                matchesPrefix=_block(rule, "condition").get("matches_prefix") or None,
+            ),
         }
         for rule in v.get("lifecycle_rule") or []
     ]

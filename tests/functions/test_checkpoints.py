@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sealtrain.listeners import tear_down
-from sealtrain.rules import canonical, names, records
-from sealtrain.steps import admit_run, create_bucket, create_key, plan_capacity, seal_dataset
+from sealtrain.listeners import record_completion, tear_down
+from sealtrain.rules import canonical, names, proof, records
+from sealtrain.rules.bundle import open_statement
+from sealtrain.rules.claims import Claim
+from sealtrain.rules.errors import NotReadyError
+from sealtrain.rules.evidence.findings import Finding
+from sealtrain.steps import (
+    admit_run,
+    close_run,
+    create_bucket,
+    create_key,
+    plan_capacity,
+    seal_dataset,
+    start_vm,
+    verify_evidence,
+)
 
-from tests.functions.closing import World
+from tests.functions import authority
+from tests.functions.closing import BUNDLE_KEY, World
 
 JOB = b"arguments: {seed: 1}\n"
 
@@ -38,13 +55,32 @@ class Attempts(World):
         self.storage.create(self.models, f"{names.checkpoint_prefix(run)}checkpoint.tar.part-00000", b"part")
         self.storage.create(self.models, names.checkpoint_manifest(run), b"manifest of " + run.encode())
 
+    def work(self, run: str) -> None:
+        """A machine of the run's, and the verdict on it."""
+        self.call(start_vm, run=run)
+        self.attest(run)
+        self.call(verify_evidence, run=run)
+
     def end(self, run: str, reason: str) -> None:
         """The workload's last word, recorded."""
-        said = records.Completion(
-            run=run, state="failed", reason=reason, receipt_digest=None, signature="", time="2026"
-        )
-        name = names.completion(run)
-        self.storage.create(names.state_bucket(self.settings), name, canonical.dumps(said))
+        self.call(record_completion, **self.word(run, "failed", reason=reason))
+
+    def preempt(self, run: str) -> None:
+        """The whole way: a machine that is trusted, its checkpoint, its last word."""
+        self.work(run)
+        self.leave_checkpoint(run)
+        self.end(run, "preempted")
+
+    def proof(self, run: str) -> dict[str, Any]:
+        """The run's proof of teardown."""
+        found: dict[str, Any] = json.loads(self.storage.get(self.evidence, names.proof(run)))
+        return found
+
+    def claim(self, run: str, word: str) -> Claim:
+        """One claim of the run's signed bundle."""
+        signed = self.storage.get(self.evidence, names.bundle(run))
+        stated = open_statement(signed, authority.public_pem(BUNDLE_KEY)).predicate
+        return {one.id: one for one in stated.claims}[word]
 
     def resumed(self, run: str) -> str | None:
         """The run that the order goes on from."""
@@ -61,7 +97,7 @@ def test_the_next_attempt_names_the_checkpoint_by_digest() -> None:
     world = Attempts()
     first = world.attempt(1)
     assert world.resumed(first) is None
-    world.leave_checkpoint(first)
+    world.preempt(first)
     order, _ = world.state.order(world.attempt(2))
     assert order.checkpoint.resume is not None
     assert order.checkpoint.resume.sha256 == canonical.digest(b"manifest of " + first.encode())
@@ -72,7 +108,7 @@ def test_an_attempt_that_left_none_hands_on_the_one_it_had() -> None:
     """Preempted before it wrote its own: the attempt after it goes on from the same one, while it stands."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     assert world.resumed(world.attempt(2)) == first
     assert world.resumed(world.attempt(3)) == first
     for one in list(world.storage.list(world.models, "checkpoints/")):
@@ -88,11 +124,23 @@ def test_parts_without_a_manifest_are_no_checkpoint() -> None:
     assert world.resumed(world.attempt(2)) is None
 
 
+@pytest.mark.parametrize("word", ["", "trainer_exit"])
+def test_a_checkpoint_of_a_run_that_did_not_say_so_is_not_gone_on_from(word: str) -> None:
+    """Without the signed word of a machine that was preempted, what lies there is anybody's."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.work(first)
+    world.leave_checkpoint(first)
+    if word:
+        world.end(first, word)
+    assert world.resumed(world.attempt(2)) is None
+
+
 def test_another_training_begins_anew() -> None:
     """Data that changed between two attempts is another training: its order names no checkpoint."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     world.upload("incoming/set/data.csv", b"a,b\n9,9\n")
     assert world.resumed(world.attempt(2)) is None
 
@@ -105,12 +153,12 @@ def test_only_a_preempted_run_leaves_its_checkpoint(reason: str, asked: str, kep
     """Any other end, and a teardown that somebody asked for, remove it and prove that it is gone."""
     world = Attempts()
     run = world.attempt(1)
+    world.work(run)
     world.leave_checkpoint(run)
     world.end(run, reason)
     world.call(tear_down, run=run, **({"reason": asked} if asked else {}))
     assert world.left() == ({run} if kept else set())
-    proof = json.loads(world.storage.get(world.evidence, names.proof(run)))
-    gone = [one["name"] for one in proof["resources"] if one["kind"] == "checkpoint"]
+    gone = [one["name"] for one in world.proof(run)["resources"] if one["kind"] == "checkpoint"]
     assert gone == ([] if kept else [names.checkpoint_place(world.settings, run)])
 
 
@@ -118,17 +166,155 @@ def test_whoever_goes_on_from_a_checkpoint_removes_it() -> None:
     """Preempted again: the newer one stays and the older goes. After the last attempt none is left."""
     world = Attempts()
     first = world.attempt(1)
-    world.leave_checkpoint(first)
+    world.preempt(first)
     second = world.attempt(2)
-    world.leave_checkpoint(second)
-    world.end(second, "preempted")
+    world.preempt(second)
     world.call(tear_down, run=second)
     assert world.left() == {second}
     third = world.attempt(3)
+    world.work(third)
     world.end(third, "preempted")
     world.call(tear_down, run=third)
     assert world.left() == {second}, "it wrote none of its own: the one it had stays"
     fourth = world.attempt(4)
     assert world.resumed(fourth) == second
+    world.work(fourth)
     world.call(tear_down, run=fourth)
     assert world.left() == set()
+
+
+@pytest.mark.parametrize("record", [names.order, names.completion])
+def test_a_record_that_cannot_be_read_keeps_no_machine_alive(record: Any) -> None:
+    """The pass goes on without it: all is removed and proved, and the problem is told."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.leave_checkpoint(run)
+    world.storage.put(names.state_bucket(world.settings), record(run), b"{")
+    found = world.call(tear_down, run=run)
+    assert found.problems
+    assert found.proof
+    assert world.compute.found == {}
+    assert world.left() == set()
+
+
+def test_what_a_teardown_itself_interrupts_is_not_preempted() -> None:
+    """The delete signals the machine as a preemption does; what it then leaves is removed as well."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.compute.slow = {world.instance(run)}
+    with pytest.raises(NotReadyError, match="standing"):
+        world.call(tear_down, run=run)
+    world.storage.created = (world.time + timedelta(seconds=5)).isoformat()
+    world.leave_checkpoint(run)
+    world.end(run, "preempted")
+    world.call(tear_down, run=run)
+    assert world.left() == set()
+
+
+@pytest.mark.parametrize("record", ["evidence/00001/judgement.json", "alerts/one.alert.json"])
+def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> None:
+    """A refused later token or an alarm outweighs the word of the machine that it was preempted."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.preempt(run)
+    accepted = canonical.loads(world.storage.get(world.evidence, names.verdict(run)))
+    why = Finding(reason="silence", field="token", got="none", expected="one", sentence="A machine tells.")
+    refused = records.VerdictRecord(**{**accepted, "verdict": "not_met", "reasons": (why,)})
+    world.storage.create(world.evidence, names.evidence_prefix(run) + record, canonical.dumps(refused))
+    world.call(tear_down, run=run)
+    assert world.left() == set()
+
+
+def test_an_attempt_without_a_machine_leaves_the_checkpoint_that_it_was_to_go_on_from() -> None:
+    """No capacity for attempt 2 is no end of attempt 1's work: attempt 3 goes on from it."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.preempt(first)
+    world.call(tear_down, run=world.attempt(2))
+    assert world.left() == {first}
+    assert world.resumed(world.attempt(3)) == first
+
+
+def test_a_checkpoint_is_not_seen_gone_while_its_maker_lives() -> None:
+    """What the machine still writes is removed once the machine is gone; the ledger says so only then."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.work(run)
+    world.storage.create(world.models, f"{names.checkpoint_prefix(run)}checkpoint.tar.part-00000", b"part")
+    world.compute.slow = {world.instance(run)}
+    with pytest.raises(NotReadyError, match="standing"):
+        world.call(tear_down, run=run)
+    assert ("checkpoint", "gone") not in world.phases(run)
+    world.call(tear_down, run=run)
+    assert ("checkpoint", "gone") in world.phases(run)
+    assert world.left() == set()
+
+
+def test_whoever_asks_for_a_teardown_gets_rid_of_what_was_kept() -> None:
+    """The reason of the request decides, also when the run's own end was recorded before it."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.preempt(run)
+    world.call(tear_down, run=run)
+    assert world.left() == {run}
+    world.call(tear_down, run=run, reason="asked for by the operator")
+    assert world.left() == set()
+    assert ("checkpoint", "gone") in world.phases(run)
+
+
+def test_what_is_kept_is_named_and_is_not_nothing() -> None:
+    """The proof names the kept checkpoint, its query says what it found, and the claim is not met."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.preempt(run)
+    world.call(tear_down, run=run)
+    place = names.checkpoint_place(world.settings, run)
+    assert world.proof(run)["kept"] == [place]
+    assert f"storage list {place}/: kept for the next attempt" in world.proof(run)["inventory_queries"]
+    world.call(close_run, run=run, failure={"code": "FAILED", "message": "preempted"})
+    claim = world.claim(run, "nothing_left")
+    assert claim.verdict == "not_met"
+    assert place in claim.reasons[0]
+    assert "14 days" in claim.reasons[0]
+
+
+def test_what_nobody_goes_on_from_is_proved_absent() -> None:
+    """A run that kept nothing says that the place of its checkpoint was listed and found empty."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.call(tear_down, run=run)
+    assert world.proof(run)["kept"] == []
+    line = f"storage list {names.checkpoint_place(world.settings, run)}/: none"
+    assert line in world.proof(run)["inventory_queries"]
+
+
+def test_a_model_that_went_on_from_a_checkpoint_says_so() -> None:
+    """The claim on the data names the earlier run and its manifest: what it learned there counts as well."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.preempt(first)
+    second = world.attempt(2)
+    world.work(second)
+    world.train(second)
+    world.call(tear_down, run=second)
+    world.call(close_run, run=second, failure=None)
+    claim = world.claim(second, "dataset_bound")
+    assert claim.verdict == "met"
+    assert f"went on from the checkpoint of run {first}" in claim.reasons[-1]
+
+
+def test_the_bucket_deletes_a_checkpoint_when_the_claim_says_so() -> None:
+    """The days in the claim and in the proof are those of the deployment's own description."""
+    described = Path("cli/deploy/world.json").read_text()
+    (models,) = (
+        one["body"]
+        for one in json.loads(described)["resources"]
+        if "softDeletePolicy" in one["body"] and one["name"].endswith("-models")
+    )
+    delete = {"type": "Delete"}
+    (rule,) = (one["condition"] for one in models["lifecycle"]["rule"] if one["action"] == delete)
+    assert rule == {"age": proof.CHECKPOINT_DAYS, "matchesPrefix": ["checkpoints/"]}
+    kept_s = int(models["softDeletePolicy"]["retentionDurationSeconds"])
+    assert kept_s == proof.RESTORABLE_DAYS * 86400

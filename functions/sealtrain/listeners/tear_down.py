@@ -8,13 +8,16 @@ again until it succeeds: NotReadyError means that something still stood at the e
 - "Gone" goes to the ledger only after a query of this pass showed it, and only once its maker cannot be at
   work any more: its outcome is on the ledger, or the request of teardown is older than a maker may run.
 - What a run did not make (the owner's upload, the model, the evidence) is never touched.
-- A checkpoint belongs to the attempt that left it, and then to the one whose order goes on from it. The
+- A record that cannot be read keeps nothing alive: the pass goes on without it, and tells so.
+- A checkpoint belongs to the attempt that left it, and then to the one whose machine goes on from it. The
   newest one of a run that was preempted stays for the next attempt; every other end removes them all.
+- Preempted is a run whose machine said so before any end was asked for: the delete of a teardown signals the
+  machine in the same way. Nothing is kept of a machine whose evidence was refused or raised an alarm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -23,7 +26,13 @@ import msgspec
 
 from sealtrain.rules import canonical, names, proof, records
 from sealtrain.rules.cost import seconds_between
-from sealtrain.rules.errors import AlreadyExistsError, NotReadyError, SealtrainError
+from sealtrain.rules.errors import (
+    AlreadyExistsError,
+    EvidenceError,
+    InvalidRequestError,
+    NotReadyError,
+    SealtrainError,
+)
 from sealtrain.rules.ledger import Kind, open_intents, short_name
 from sealtrain.rules.order import parse_order
 from sealtrain.rules.resources import ObjectInfo
@@ -44,11 +53,22 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Where the proof stands (empty: there never was such a run), and how much it covers."""
+    """Where the proof stands (empty: there never was such a run), how much it covers, what went wrong."""
 
     run: str
     proof: str
     resources: int
+    problems: tuple[str, ...] = ()
+
+
+class _Checkpoints(msgspec.Struct, frozen=True):
+    """The runs whose checkpoints this run removes, and those whose it leaves to a later attempt."""
+
+    removed: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+
+    def places_kept(self, settings: Settings) -> list[str]:
+        return [names.checkpoint_place(settings, run) for run in self.kept]
 
 
 def tear_down(
@@ -63,8 +83,12 @@ def tear_down(
 ) -> Result:
     """Remove what stands and prove what is gone. Raises NotReadyError until nothing is left."""
     run = names.checked_run_id(request.run)
-    checkpoints = _checkpoints(run, request.reason, storage, settings)
-    pass_ = _Pass(run, storage, kms, compute, settings, checkpoints)
+    checkpoints, problems = _Checkpoints(removed=(run,)), []
+    try:
+        checkpoints = _checkpoints(request, storage, ledger, settings)
+    except (EvidenceError, InvalidRequestError) as error:
+        problems.append(str(error))
+    pass_ = _Pass(run, storage, kms, compute, settings, checkpoints.removed, problems)
     found = list(pass_.inventory())
     claimed = storage.stat(names.state_bucket(settings), names.claim(run)) is not None
     if not (claimed or found or ledger.entries(run)):
@@ -84,11 +108,17 @@ def tear_down(
             expected="nothing",
             remedy="ask again; the sweeper does so too",
         )
-    evidence, queries = names.evidence_bucket(settings), proof.inventory_queries(settings, run)
-    record = proof.prove(run, clock().isoformat(), ledger.entries(run), queries)
+    kept = [place for place in checkpoints.places_kept(settings) if pass_.stands("checkpoint", place)]
+    evidence, queries = names.evidence_bucket(settings), proof.inventory_queries(settings, run, kept)
+    record = proof.prove(run, clock().isoformat(), ledger.entries(run), queries, kept)
     with suppress(AlreadyExistsError):  # the first proof stands
         storage.create(evidence, names.proof(run), canonical.dumps(record))
-    return Result(run=run, proof=names.gs(evidence, names.proof(run)), resources=len(record.resources))
+    return Result(
+        run=run,
+        proof=names.gs(evidence, names.proof(run)),
+        resources=len(record.resources),
+        problems=tuple(pass_.problems),
+    )
 
 
 def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) -> str:
@@ -102,22 +132,47 @@ def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) 
     return asked["time"]
 
 
-def _checkpoints(run: str, reason: str, storage: Storage, settings: Settings) -> list[str]:
-    """The runs whose checkpoints are this run's to remove."""
-    state = names.state_bucket(settings)
-    order = storage.find(state, names.order(run))
+def _checkpoints(request: Request, storage: Storage, ledger: Ledger, settings: Settings) -> _Checkpoints:
+    """Say whose checkpoints go and whose stay. Raises EvidenceError for a record that cannot be read."""
+    run = request.run
+    order = storage.find(names.state_bucket(settings), names.order(run))
     resume = parse_order(order).checkpoint.resume if order is not None else None
-    known = [run, *([resume.run] if resume else [])]
-    said, asked = storage.find(state, names.completion(run)), storage.find(state, names.teardown(run))
-    why = records.plain(asked, "teardown.json").get("reason") if asked is not None else reason
-    if said is None or why != proof.RUN_ENDED:
-        return known
-    completion = records.parse(said, records.Completion, "completion.json")
-    if completion.reason != "preempted":
-        return known
+    older = (resume.run,) if resume else ()
+    if older and not any(one.kind == "instance" and one.phase == "made" for one in ledger.entries(run)):
+        return _Checkpoints(removed=(run,), kept=older)  # no machine ever went on from it
+    if not _was_preempted(request, storage, settings):
+        return _Checkpoints(removed=(run, *older))
     own = storage.list(names.models_bucket(settings), names.checkpoint_prefix(run))
-    left_own = any(one.name == names.checkpoint_manifest(run) for one in own)
-    return known[1:] if left_own else known[:1]
+    if any(one.name == names.checkpoint_manifest(run) for one in own):
+        return _Checkpoints(removed=older, kept=(run,))
+    return _Checkpoints(removed=(run,), kept=older)
+
+
+def _was_preempted(request: Request, storage: Storage, settings: Settings) -> bool:
+    """Whether a machine that was trusted to its end was preempted before any end was asked for."""
+    state, completion = names.state_bucket(settings), names.completion(request.run)
+    said, asked = storage.stat(state, completion), storage.stat(state, names.teardown(request.run))
+    if said is None or request.reason != proof.RUN_ENDED:
+        return False
+    if asked is not None:
+        why = records.plain(storage.get(state, asked.name), "teardown.json").get("reason")
+        if why != proof.RUN_ENDED or seconds_between(asked.created, said.created):
+            return False
+    last = records.parse(storage.get(state, completion), records.Completion, "completion.json")
+    return last.reason == "preempted" and _was_trusted(request.run, storage, settings)
+
+
+def _was_trusted(run: str, storage: Storage, settings: Settings) -> bool:
+    """Whether the machine's evidence was accepted, and nothing on record speaks against it since."""
+    bucket = names.evidence_bucket(settings)
+    stored = [one.name for one in storage.list(bucket, names.evidence_prefix(run))]
+    verdicts = [name for name in stored if name.endswith(("/verdict.json", "/judgement.json"))]
+    judged = [records.parse(storage.get(bucket, name), records.VerdictRecord, name) for name in verdicts]
+    return (
+        names.verdict(run) in stored
+        and all(one.verdict == "met" for one in judged)
+        and not any(name.endswith(".alert.json") for name in stored)
+    )
 
 
 class _Pass:
@@ -130,17 +185,18 @@ class _Pass:
         kms: Kms,
         compute: Compute,
         settings: Settings,
-        checkpoints: list[str],
+        checkpoints: Iterable[str],
+        problems: Iterable[str],
     ) -> None:
         self._run = run
-        self._checkpoints = checkpoints
+        self._checkpoints = tuple(checkpoints)
         self._storage = storage
         self._kms = kms
         self._compute = compute
         self._settings = settings
         self.left: dict[str, Kind] = {}
         self.open: set[tuple[Kind, str]] = set()
-        self.problems: list[str] = []
+        self.problems = [*problems]
 
     def inventory(self) -> Iterator[proof.Target]:
         """Give what stands now under the run's names and label."""
@@ -164,15 +220,22 @@ class _Pass:
             ("key", names.run_key(s, run)),
             *(("checkpoint", names.checkpoint_place(s, each)) for each in self._checkpoints),
         )
-        yield from (target for target in targets if self._absence(*target) is None)
+        yield from (target for target in targets if self.stands(*target))
+
+    def stands(self, kind: Kind, name: str) -> bool:
+        """Whether a query shows the resource now."""
+        return self._absence(kind, name) is None
 
     def remove(self, todo: list[proof.Target], ledger: Ledger) -> None:
         """Delete what stands; what is absent goes to the ledger, the rest to `left`."""
         for kind, name in todo:
+            if proof.WAITS_FOR.get(kind) in self.left.values():
+                self.left[name] = kind
+                continue
             state = None
             try:
                 state = self._absence(kind, name)
-                if state is None and proof.WAITS_FOR.get(kind) not in self.left.values():
+                if state is None:
                     self._delete(kind, name)
                     state = self._absence(kind, name)
             except SealtrainError as error:
@@ -193,7 +256,7 @@ class _Pass:
         if kind == "bucket":
             return "absent" if self._storage.get_bucket(name) is None else None
         if kind == "checkpoint":
-            return "absent" if not self._objects(name) else None
+            return proof.CHECKPOINT_GONE if not self._objects(name) else None
         return "absent" if self._compute.get(kind, name) is None else None
 
     def _objects(self, checkpoint: str) -> list[ObjectInfo]:

@@ -12,6 +12,7 @@ from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.evidence.attested import HWMODELS
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.facts import Facts
+from sealtrain.rules.proof import CHECKPOINT_DAYS
 from sealtrain.rules.receipt import check as check_receipt
 
 Verdict = Literal["met", "not_met", "no_evidence", "not_applicable"]
@@ -20,6 +21,10 @@ _SEALED_BY = {
     "owner": "sealed end to end: by its owner before upload; no service could read it",
     "service": "not sealed end to end: the service sealed what was uploaded",
 }
+_KEPT = (
+    "kept for the next attempt, and billed as storage until that attempt or a teardown removes it, "
+    f"at most {CHECKPOINT_DAYS} days"
+)
 OVERRUN_S = 900  # from the server's end time to "seen absent": one teardown with its retries
 
 
@@ -46,10 +51,11 @@ def dataset_bound(facts: Facts) -> Found:
     wrong = [f for f in _receipt_findings(facts) if f.field.startswith("dataset")]
     if wrong:
         return _not_met(*(f"{f.field}: got {f.got}, expected {f.expected}" for f in wrong))
-    files = facts.order.dataset.files
+    files, resume = facts.order.dataset.files, facts.order.checkpoint.resume
     return _met(
         f"order and receipt name the same {len(files)} file(s), dataset {facts.order.dataset.id}",
         _SEALED_BY[facts.order.dataset.sealed_by],
+        *([f"went on from the checkpoint of run {resume.run}, manifest {resume.sha256}"] if resume else []),
     )
 
 
@@ -214,6 +220,8 @@ def nothing_left(facts: Facts) -> Found:
         return _not_met(f"the proof is that of run {facts.proof.run}")
     if facts.proof.left or standing:
         return _not_met(*(f"not seen absent: {name}" for name in sorted({*standing, *facts.proof.left})))
+    if facts.proof.kept:
+        return _not_met(*(f"{_KEPT}: {name}" for name in facts.proof.kept))
     late = [x.name for x in facts.lifetimes if x.created and _time(x.seen_absent) < _time(x.created)]
     if late:
         return _not_met(*(f"made after it was seen absent: {name}" for name in late))

@@ -5,7 +5,8 @@ Rules enforced here:
 - a resource is gone only when a query said so; a delete call that was accepted is not enough;
 - a key is gone when each of its versions is scheduled for destruction or destroyed: its name stays, and the
   proof says when the last version is really destroyed;
-- what the inventory shows stands, whatever the ledger said before.
+- what the inventory shows stands, whatever the ledger said before;
+- a checkpoint that is left to a later attempt is named in `kept`: it stands, and its storage bills.
 
 Not handled here: the queries and deletes themselves (listeners/tear_down.py).
 """
@@ -26,7 +27,11 @@ RUN_LABEL = "sealtrain-run"
 KEY_GONE = "every version destroyed or scheduled for it"
 DESTROYED = frozenset({"DESTROY_SCHEDULED", "DESTROYED"})
 DELETE_ORDER = ("instance", "request", "group", "template", "reservation", "bucket", "checkpoint", "key")
-WAITS_FOR: dict[Kind, Kind] = {"template": "group", "reservation": "instance"}
+WAITS_FOR: dict[Kind, Kind] = {"template": "group", "reservation": "instance", "checkpoint": "instance"}
+"""Who needs a resource, or still writes it: until that is gone, it is neither deleted nor seen absent."""
+CHECKPOINT_DAYS = 14  # then the models bucket's own rule deletes one; a test compares the description
+RESTORABLE_DAYS = 7  # how long that bucket keeps what was deleted, to be restored; compared likewise
+CHECKPOINT_GONE = f"absent; its sealed parts can be restored for {RESTORABLE_DAYS} days"
 
 Target = tuple[Kind, str]
 
@@ -44,13 +49,14 @@ class Lifetime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was left of a run at a time: nothing, if `left` is empty."""
+    """What was left of a run at a time: nothing, if `left` and `kept` are empty."""
 
     run: str
     time: str
     resources: tuple[Lifetime, ...]
     inventory_queries: tuple[str, ...]
     left: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
 
 def lifetimes(entries: Iterable[Entry]) -> tuple[Lifetime, ...]:
@@ -73,7 +79,9 @@ def targets(entries: Iterable[Entry], found: Iterable[Target]) -> list[Target]:
     return sorted(todo, key=lambda target: DELETE_ORDER.index(target[0]))
 
 
-def prove(run: str, time: str, entries: Iterable[Entry], inventory_queries: Iterable[str]) -> Proof:
+def prove(
+    run: str, time: str, entries: Iterable[Entry], inventory_queries: Iterable[str], kept: Iterable[str]
+) -> Proof:
     """Build the proof from a ledger; whatever has no `gone` entry is listed as left."""
     lines = lifetimes(entries)
     return Proof(
@@ -82,6 +90,7 @@ def prove(run: str, time: str, entries: Iterable[Entry], inventory_queries: Iter
         resources=lines,
         inventory_queries=tuple(inventory_queries),
         left=tuple(line.name for line in lines if not line.seen_absent),
+        kept=tuple(kept),
     )
 
 
@@ -94,15 +103,16 @@ def query(kind: Kind, name: str) -> str:
     return f"{'storage' if kind == 'bucket' else 'compute'} get {name}"
 
 
-def inventory_queries(settings: Settings, run: str) -> tuple[str, ...]:
+def inventory_queries(settings: Settings, run: str, kept: Iterable[str]) -> tuple[str, ...]:
     """Say by which queries the inventory looked, besides the ledger's own resources."""
-    machine = names.machine(settings, run)
+    machine, places = names.machine(settings, run), {names.checkpoint_place(settings, run): "none"}
+    places |= dict.fromkeys(kept, "kept for the next attempt")
     return (
         f"compute list instances, all zones, label {RUN_LABEL}={run}: none",
         f"compute list groups and reservations, all zones, and templates, name {machine}: none",
         "compute list resize requests of those groups: none",
         f"storage get {names.sealed_bucket(settings, run)}: none",
-        f"storage list {names.checkpoint_place(settings, run)}/: none, or kept for the next attempt",
+        *(f"storage list {place}/: {found}" for place, found in places.items()),
         f"cloudkms list versions of {names.run_key(settings, run)}: {KEY_GONE}",
     )
 

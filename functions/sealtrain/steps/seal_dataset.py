@@ -27,6 +27,7 @@ from sealtrain.rules.errors import NotFoundError, RefusedError
 from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, SourceObject
 from sealtrain.rules.order import Dataset, HeldKey, Order, Resume, encode, training_id
+from sealtrain.rules.records import Completion
 from sealtrain.rules.sealed import Part
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import earlier, run_of, source_changed
@@ -164,7 +165,8 @@ def _take_over(
 def _resumed(order: Order, state: State, storage: Storage) -> Order:
     """The order with the checkpoint that the attempt before left, or had itself gone on from, if any.
 
-    Only of the same training: other data, image or arguments begin anew.
+    Only of the same training: other data, image or arguments begin anew. A checkpoint of that attempt's own
+    counts only with the signed word of its machine that it was preempted.
     """
     before = earlier(state.claim(order.run).upload)
     past = None if before is None else state.find(names.order(run_of(before)), Order)
@@ -172,7 +174,8 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
         return order
     place, resume = order.checkpoint, past.checkpoint.resume
     own = storage.find(place.bucket, names.checkpoint_manifest(past.run))
-    if own is not None:
+    said = state.find(names.completion(past.run), Completion)
+    if own is not None and said is not None and said.reason == "preempted":
         resume = Resume(run=past.run, manifest=names.checkpoint_manifest(past.run), sha256=digest(own))
     elif resume is not None and storage.find(place.bucket, resume.manifest) is None:
         resume = None

@@ -150,7 +150,7 @@ def test_lifetimes_and_proof_tell_what_is_left() -> None:
         entry("key", "intent", "2026-11-22T11:00:00Z"),
         entry("key", "gone", "2026-11-22T12:30:00Z", query="list", state="absent"),
     ]
-    told = proof.prove("r0", "2026-11-22T13:00:00Z", ledger, ["q"])
+    told = proof.prove("r0", "2026-11-22T13:00:00Z", ledger, ["q"], [])
     assert [line.kind for line in told.resources] == ["key", "instance"]
     assert told.left == ("projects/p/zones/z/instances/x",)
     assert told.resources[0].query == "list"
