@@ -25,7 +25,7 @@ BODIES = {
 
 @dataclass
 class Functions:
-    """The functions behind the workflow: `said` gives an answer of its own, or None; `called` keeps the order."""
+    """The functions behind the workflow: `said` may give an answer; `called` keeps their order."""
 
     said: Callable[[str], dict[str, Any] | None]
     called: list[str] = field(default_factory=list)
@@ -63,7 +63,7 @@ def test_a_dataset_that_takes_several_calls_is_sealed_before_anything_else_is_ma
 
 
 def test_the_longest_job_fits_the_steps_of_an_execution() -> None:
-    """A job of seven days is followed to its end, and another week would fit too: 100,000 steps are the limit."""
+    """A job of seven days is followed to its end; 100,000 steps would be enough for two weeks."""
     host = VirtualHost()
     end = host.now() + 2 * LONGEST_RUN_S
 
