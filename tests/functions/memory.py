@@ -62,11 +62,14 @@ class LateReader:
 
 
 class MemoryStorage:
-    """Buckets of objects; `writes` counts what was written, `dies_at` ends the process at one."""
+    """Buckets of objects; `writes` counts what was written, `dies_at` ends the process at one.
 
-    created = "2026-11-22T00:00:00+00:00"
+    What is written is `created` at that time.
+    """
 
     def __init__(self) -> None:
+        self.created = "2026-11-22T00:00:00+00:00"
+        self.times: dict[tuple[str, str], str] = {}
         self.objects: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.buckets: dict[str, BucketInfo] = {}
         self.generation = 1000
@@ -77,6 +80,7 @@ class MemoryStorage:
         self._count(name)
         self.generation += 1
         self.objects[bucket, name] = (str(self.generation), data)
+        self.times[bucket, name] = self.created
         return str(self.generation)
 
     def create(self, bucket: str, name: str, data: bytes, _content_type: str = "") -> str:
@@ -121,7 +125,7 @@ class MemoryStorage:
         if not found or generation not in {None, found}:
             return None
         crc = base64.b64encode(google_crc32c.Checksum(data).digest()).decode()
-        return ObjectInfo(bucket, name, found, len(data), crc, self.created)
+        return ObjectInfo(bucket, name, found, len(data), crc, self.times.get((bucket, name), self.created))
 
     def _count(self, name: str) -> None:
         self.writes += 1
