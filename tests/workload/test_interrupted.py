@@ -164,6 +164,7 @@ def test_a_place_that_another_took_is_passed_over(make_run: Make) -> None:
     taken = ("evidence", f"{EVIDENCE}/00001/token.json")
     run.world.objects[taken] = b"{}"
     run.release()
-    code, printed = run.stop_when(lambda: ("evidence", f"{EVIDENCE}/00002/token.json") in run.world.objects)
+    third = ("evidence", f"{EVIDENCE}/00003/token.json")
+    code, printed = run.stop_when(lambda: third in run.world.objects)
     assert code == 1, printed
     assert run.world.objects[taken] == b"{}"
