@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sealtrain.rules.job import LONGEST_RUN_S
 
-from localcloud.workflows import HttpRequest, HttpResponse, MemoryJournal, compile_source, run
+from localcloud.workflows import (
+    ExecutionError,
+    HttpRequest,
+    HttpResponse,
+    MemoryJournal,
+    compile_source,
+    run,
+)
 from tests.localcloud.workflows.conftest import VirtualHost, response
 
 SOURCE = (Path(__file__).parents[2] / "workflows" / "train.workflows.yaml").read_text()
@@ -34,7 +42,8 @@ class Functions:
         if "workflowexecutions" in request.url:
             return response(json_body={"name": "e", "state": "SUCCEEDED"})
         self.called.append(request.url.rpartition("/")[2])
-        return response(json_body=self.said(self.called[-1]) or BODIES.get(self.called[-1], {}))
+        body = self.said(self.called[-1]) or BODIES.get(self.called[-1], {})
+        return response(status=422 if "error" in body else 200, json_body=body)
 
 
 def train(functions: Functions, host: VirtualHost) -> None:
@@ -88,4 +97,20 @@ def test_a_call_back_never_leaves_out_the_look_at_the_evidence() -> None:
     train(functions, host)
 
     followed = [name for name in functions.called if name in ("verify-evidence", "submit-job")]
-    assert followed == ["verify-evidence", "submit-job"] * 4
+    assert followed == ["verify-evidence", "submit-job"] * 4 + ["verify-evidence"]
+
+
+def test_a_model_of_a_machine_that_lost_its_attestation_is_not_published() -> None:
+    """The evidence is looked at once more after the job has ended; refused then, nothing is published."""
+
+    def said(name: str) -> dict[str, Any] | None:
+        if name == "verify-evidence" and "submit-job" in functions.called:
+            return {"error": {"code": "evidence_refused", "message": "silence"}}
+        return None
+
+    functions = Functions(said)
+    with pytest.raises(ExecutionError):
+        train(functions, VirtualHost())
+
+    assert "publish-model" not in functions.called
+    assert functions.called[-1] == "close-run"
