@@ -1,7 +1,7 @@
 """Keep one log entry about a run as it was issued, judge what it tells of, and act on an alarm.
 
-- An alarm is: failed boot integrity, a debuggable launch, a refused attestation, a machine that the
-  ledger does not know, silence, and a later token of the machine's own that does not meet the policy
+- An alarm is: failed boot integrity, a debuggable launch, a machine that the ledger does not
+  know, silence, and a later token of the machine's own that does not meet the policy
   (debug, no TEE, GPU not confidential, another image, …). It makes an alert record, disables the run's key
   versions and asks for teardown.
 - Tokens are read from where the workload stores them and judged at the time that storage gives; an

@@ -76,14 +76,6 @@ def test_alarm_closes_the_key_and_asks_for_teardown(alarm: str, events: dict[str
     assert alarm in message["reason"]
 
 
-def test_refused_attestation_in_the_audit_log_is_an_alarm() -> None:
-    """The attestation service's own log of a refusal is an alarm about the VM that the platform names."""
-    world = World()
-    run = world.start()
-    entry = refusal(f"{ATTESTATION}/challenges/1", labels={"instance_name": f"sealtrain-{run}"})
-    assert world.call_raw(record_attestation, entry).alarm == "attestation_refused"
-
-
 def test_a_refused_attestation_cannot_be_pinned_on_another_run() -> None:
     """A caller names the challenge that the log repeats: spelled like another VM, it is about no run."""
     world = World()
