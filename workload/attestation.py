@@ -61,8 +61,8 @@ class Attestation:
         }
         number = f"{self._shown:05d}/" if self._shown else ""
         name = f"{place.prefix}evidence/{number}token.json"
+        self._shown += 1  # tried once: what may stand there then is another's, or ours with the answer lost
         cloud.create_record(place.bucket, name, canonical.dumps(record))
-        self._shown += 1
         self._due = time.monotonic() + place.renew_s
         return True
 

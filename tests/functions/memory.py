@@ -67,9 +67,8 @@ class MemoryStorage:
     `created` is the time of what is written from now on.
     """
 
-    created = "2026-11-22T00:00:00+00:00"
-
     def __init__(self) -> None:
+        self.created = "2026-11-22T00:00:00+00:00"
         self.objects: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.times: dict[tuple[str, str], str] = {}
         self.buckets: dict[str, BucketInfo] = {}

@@ -76,7 +76,7 @@ def test_a_job_before_its_data_is_refused_and_comes_again(world: World, few_line
 
 
 def test_a_message_of_somebody_else_ends_no_run(world: World, few_lines: bytes) -> None:
-    """Before the VM stands and while it works, anybody's `failed` is a hint to look, and the run succeeds."""
+    """Before the VM stands and while it works, anybody's `failed` is dropped, and the run succeeds."""
     upload = world.upload("slandered", few_lines, f"trainer: {world.trainers['minimal']}\n")
     run = run_of(upload)
     lie = {

@@ -72,7 +72,7 @@ def test_two_clones_make_the_same_bytes(archives: list[Path]) -> None:
 def test_an_entry_point_serves_with_only_its_requirements(
     function: step_table.Function, unpacked: tuple[Path, Path]
 ) -> None:
-    """The framework starts it from the archive's root; a request of no meaning and no end is refused in our words."""
+    """The framework starts it from the archive's root; an endless request is refused in our words."""
     source, programs = unpacked
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

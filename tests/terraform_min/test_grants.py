@@ -45,7 +45,7 @@ IDLE: dict[str, str] = {
         "tells that an upload was replaced or removed while its run was under way"
     ),
     r"workload sealtrain\.storage\.objects\.get on .*-models": "used after a restart",
-    r"record-attestation sealtrain\.storage\.objects\.create on .*-evidence if": "an alert is written on an alarm",
+    r"record-attestation sealtrain\.storage\.objects\.create on .*-evidence if": "alerts: used on an alarm",
     r"record-attestation sealtrain\.(pubsub\.topics\.publish|verify_evidence\.ring\.release) on .*": (
         "used on an alarm of the platform's log; the listener's own test raises one"
     ),

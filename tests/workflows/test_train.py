@@ -2,38 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from localcloud.workflows import HttpRequest, HttpResponse, MemoryJournal, compile_source, run
+import pytest
+from sealtrain.rules.job import LONGEST_RUN_S
+
+from localcloud.workflows import (
+    ExecutionError,
+    HttpRequest,
+    HttpResponse,
+    MemoryJournal,
+    compile_source,
+    run,
+)
 from tests.localcloud.workflows.conftest import VirtualHost, response
 
 SOURCE = (Path(__file__).parents[2] / "workflows" / "train.workflows.yaml").read_text()
 
 
-def test_a_dataset_that_takes_several_calls_is_sealed_before_anything_else_is_made() -> None:
-    """The workflow calls seal_dataset until it says that it is done, and only then reserves capacity."""
-    called: list[str] = []
+BODIES = {
+    "admit-run": {"admitted": True, "run": "r0123456789ab"},
+    "seal-dataset": {"done": True},
+    "reserve-capacity": {"state": "none"},
+    "submit-job": {"state": "SUCCEEDED"},
+}
 
-    def answer(request: HttpRequest) -> HttpResponse:
+
+@dataclass
+class Functions:
+    """The functions behind the workflow: `said` may give an answer; `called` keeps their order."""
+
+    said: Callable[[str], dict[str, Any] | None]
+    called: list[str] = field(default_factory=list)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         if "workflowexecutions" in request.url:
             return response(json_body={"name": "e", "state": "SUCCEEDED"})
-        called.append(request.url.rpartition("/")[2])
-        bodies = {
-            "admit-run": {"admitted": True, "run": "r0123456789ab"},
-            "seal-dataset": {"done": called.count("seal-dataset") == 3},
-            "reserve-capacity": {"state": "none"},
-            "submit-job": {"state": "SUCCEEDED"},
-        }
-        return response(json_body=bodies.get(called[-1], {}))
+        self.called.append(request.url.rpartition("/")[2])
+        body = self.said(self.called[-1]) or BODIES.get(self.called[-1], {})
+        return response(status=422 if "error" in body else 200, json_body=body)
 
-    variables = {"GOOGLE_CLOUD_LOCATION": "l", "GOOGLE_CLOUD_PROJECT_ID": "p"}
-    variables["GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID"] = "x"
+
+def train(functions: Functions, host: VirtualHost) -> None:
+    """Run the workflow to its end."""
+    host.answer = functions
+    host.variables = {"GOOGLE_CLOUD_LOCATION": "l", "GOOGLE_CLOUD_PROJECT_ID": "p"}
+    host.variables["GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID"] = "x"
     upload = {"bucket": "b", "object": "o", "generation": "1"}
-    run(
-        compile_source(SOURCE), upload, VirtualHost(answer=answer, variables=variables), MemoryJournal()
-    )
+    run(compile_source(SOURCE), upload, host, MemoryJournal())
+
+
+def test_a_dataset_that_takes_several_calls_is_sealed_before_anything_else_is_made() -> None:
+    """The workflow calls seal_dataset until it says that it is done, and only then reserves capacity."""
+
+    def said(name: str) -> dict[str, Any] | None:
+        return {"done": called.count(name) == 3} if name == "seal-dataset" else None
+
+    functions = Functions(said)
+    called = functions.called
+    train(functions, VirtualHost())
 
     assert called.count("seal-dataset") == 3
     rest = called[len(called) - called[::-1].index("seal-dataset") :]
     assert rest[:2] == ["reserve-capacity", "start-vm"]
     assert called[-1] == "close-run"
+
+
+def test_the_longest_job_fits_the_steps_of_an_execution() -> None:
+    """A job of seven days is followed to its end; 100,000 steps would be enough for two weeks."""
+    host = VirtualHost()
+    end = host.now() + 2 * LONGEST_RUN_S
+
+    def said(name: str) -> dict[str, Any] | None:
+        return {"state": "RUNNING"} if name == "submit-job" and host.now() < end else None
+
+    functions = Functions(said)
+    train(functions, host)
+
+    assert host.now() >= end
+    assert functions.called[-2:] == ["publish-model", "close-run"]
+
+
+def test_a_call_back_never_leaves_out_the_look_at_the_evidence() -> None:
+    """Whoever wakes the workflow, it asks verify_evidence before it asks how the job stands."""
+    host = VirtualHost(callbacks=[{"after": 1, "body": {}} for _ in range(3)])
+
+    def said(name: str) -> dict[str, Any] | None:
+        return {"state": "RUNNING"} if name == "submit-job" and host.callbacks else None
+
+    functions = Functions(said)
+    train(functions, host)
+
+    followed = [name for name in functions.called if name in ("verify-evidence", "submit-job")]
+    assert followed == ["verify-evidence", "submit-job"] * 4 + ["verify-evidence"]
+
+
+def test_a_model_of_a_machine_that_lost_its_attestation_is_not_published() -> None:
+    """The evidence is looked at once more after the job has ended; refused then, nothing is published."""
+
+    def said(name: str) -> dict[str, Any] | None:
+        if name == "verify-evidence" and "submit-job" in functions.called:
+            return {"error": {"code": "evidence_refused", "message": "silence"}}
+        return None
+
+    functions = Functions(said)
+    with pytest.raises(ExecutionError):
+        train(functions, VirtualHost())
+
+    assert "publish-model" not in functions.called
+    assert functions.called[-1] == "close-run"

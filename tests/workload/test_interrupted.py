@@ -154,3 +154,17 @@ def test_a_machine_that_trains_shows_itself_anew(make_run: Make) -> None:
     assert len({token["public_key_pem"] for token in tokens}) == 1
     asked = [asked for asked in run.world.asked_tokens if asked["token_type"] == "PKI"]
     assert len({str(one["nonces"]) for one in asked}) == 1
+
+
+def test_a_place_that_another_took_is_passed_over(make_run: Make) -> None:
+    """Who puts a record where the next token belongs does not silence the VM: it takes the next number."""
+    run = make_run(GOES_ON)
+    run.order["evidence"]["renew_s"] = 1
+    run.freeze()
+    taken = ("evidence", f"{EVIDENCE}/00001/token.json")
+    run.world.objects[taken] = b"{}"
+    run.release()
+    third = ("evidence", f"{EVIDENCE}/00003/token.json")
+    code, printed = run.stop_when(lambda: third in run.world.objects)
+    assert code == 1, printed
+    assert run.world.objects[taken] == b"{}"

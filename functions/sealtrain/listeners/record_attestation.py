@@ -1,8 +1,8 @@
 """Keep one log entry about a run as it was issued, judge what it tells of, and act on an alarm.
 
-- An alarm is: failed boot integrity, a debuggable launch, a refused attestation, a machine that the
-  ledger does not know, silence, and a later attestation token that does not meet the policy (debug,
-  no TEE, GPU not confidential, another image, …). It makes an alert record, disables the run's key
+- An alarm is: failed boot integrity, a debuggable launch, a machine that the ledger does not
+  know, silence, and a later token of the machine's own that does not meet the policy
+  (debug, no TEE, GPU not confidential, another image, …). It makes an alert record, disables the run's key
   versions and asks for teardown.
 - Tokens are read from where the workload stores them and judged at the time that storage gives; an
   entry only makes us look. Nothing an entry says can make a verdict better.
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from sealtrain.cloud.ledger import Ledger
     from sealtrain.cloud.pubsub import PubSub
     from sealtrain.cloud.storage import Storage
-
-SILENCE_S = 900
-"""How long a machine may run before it has shown a token; as in verify_evidence."""
 
 Request = msgspec.Raw
 """The entry's own bytes: evidence is kept as it was issued."""
@@ -112,10 +109,13 @@ def _known_run(entry: logs.LogEntry, storage: Storage, settings: Settings) -> st
 
 
 def _later_tokens(run: str, entries: list[Entry], storage: Storage, settings: Settings) -> list[Finding]:
-    """Judge the tokens after the first one that have no judgement yet; give what is wrong with any."""
+    """Judge the later tokens that have no judgement yet; give what is wrong with the machine's own."""
     bucket, first = names.evidence_bucket(settings), names.token(run)
     stored = {one.name: one.created for one in storage.list(bucket, names.token_prefix(run))}
-    shown = sorted(name for name in stored if name.endswith("/token.json") and name != first)
+    shown = sorted(
+        (name for name in stored if name.endswith("/token.json") and name != first),
+        key=lambda name: (stored[name], name),
+    )
     if not shown or first not in stored:
         return []
     found: list[Finding] = []
@@ -127,7 +127,7 @@ def _later_tokens(run: str, entries: list[Entry], storage: Storage, settings: Se
             with suppress(AlreadyExistsError):  # the first judgement stands
                 storage.create(bucket, judged, canonical.dumps(verdict))
         verdict = records.parse(storage.get(bucket, judged), records.VerdictRecord, judged)
-        found += verdict.reasons
+        found += () if attested.is_foreign(verdict) else verdict.reasons
         seen.add(verdict.token_digest)
     return found
 
@@ -173,19 +173,11 @@ def _silence(
     """Give an alarm if the run's machine still stands, is long since made, and never showed a token."""
     gone = {one.name for one in entries if one.kind == "instance" and one.phase == "gone"}
     made = [e for e in entries if e.kind == "instance" and e.phase == "made" and e.name not in gone]
-    if not made or seconds_between(made[-1].time, now.isoformat()) < SILENCE_S:
+    if not made or seconds_between(made[-1].time, now.isoformat()) < attested.SILENCE_S:
         return []
     if storage.stat(names.evidence_bucket(settings), names.token(run)) is not None:
         return []
-    return [
-        Finding(
-            reason="silence",
-            field="token",
-            got=f"no token within {SILENCE_S} s",
-            expected="a token before anything else",
-            sentence="A machine that runs shows who it is.",
-        )
-    ]
+    return [attested.silence()]
 
 
 def _alert(

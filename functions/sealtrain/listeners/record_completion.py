@@ -1,9 +1,10 @@
 """Keep what a workload said at its end, once; then wake the workflow that waits for it.
 
-All VMs may write to this topic, so a message is kept only with a signature by the key that the run's token
+All VMs may write to this topic, so a message counts only with a signature by the key that the run's token
 binds; submit_job reads it only once that token was accepted. Any other message, and that of a workload
-that failed before it attested, is a hint: it wakes the workflow, which looks for itself. A repeated
-message wakes again; a different later one does not replace the first.
+that failed before it attested, is dropped and wakes nobody: each waking costs the workflow some of the steps
+it may take. A repeated message wakes again, as the first waking may have failed; a different later one
+neither wakes nor replaces the first.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def record_completion(
     if _is_signed(said, storage, settings):
         recorded = _keep(said, storage, settings)
     callback = parse(found, Claim, "the claim").callback_url
-    woken = recorded != "contradicted" and _wake(executions, callback, run)
+    woken = recorded in ("first", "repeated") and _wake(executions, callback, run)
     return Result(run=run, state=request.state, recorded=recorded, woken=woken)
 
 

@@ -23,7 +23,9 @@ from sealtrain.rules.table import Look
 from sealtrain.rules.uploads import check_object_name
 
 SNIFFED_BYTES = 64 * 1024
-MOST_FILES = 10_000
+MOST_FILES = 4_000
+MOST_NAMES_BYTES = 256 * 1024
+"""With MOST_FILES, the bound on order and receipt, which list the files: records.RECORD_LIMIT_BYTES."""
 LARGEST_FILE_BYTES = 32 * 1024**3
 MANIFEST = "manifest.json"
 _SEALED_BY = b'"sealed_by"'
@@ -41,7 +43,17 @@ def source_objects(found: Sequence[ObjectInfo], prefix: str | None) -> tuple[Sou
             "dataset",
             f"{len(found)} objects",
             f"1 to {MOST_FILES} objects",
-            "upload the data before its job.yaml",
+            "upload the data before its job.yaml" if not found else "pack the files into fewer ones",
+        )
+    long = sum(len(each.name.encode("utf-8", "surrogatepass")) for each in found)
+    if long > MOST_NAMES_BYTES:
+        raise _refused(
+            "dataset_too_large",
+            "the names of the dataset's files are too long together",
+            "dataset",
+            f"{long} bytes of names",
+            f"at most {MOST_NAMES_BYTES} bytes",
+            "pack the files into fewer ones, or shorten their names",
         )
     for each in found:
         check_object_name(each.name)

@@ -12,7 +12,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the order that the VM read is not the one it was started for",
         "treat it as tampering: look at who wrote to the state bucket",
     ),
-    "attestation_failed": ("the VM got no attestation token", "look at the VM's serial console, then try again"),
+    "attestation_failed": (
+        "the VM got no attestation token",
+        "look at the VM's serial console, where its launcher writes, then try again",
+    ),
     "release_timeout": ("the data key was not handed over in time", "see what verify_evidence found"),
     "release_mismatch": (
         "what was handed over belongs to another order",

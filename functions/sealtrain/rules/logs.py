@@ -4,8 +4,9 @@ Rules enforced here:
 - an entry belongs to the run that its resource's name derives; what the payload's text says about
   itself is not looked at, as a workload may write any text;
 - an entry never proves an attestation; only a verified token does. An entry can raise an alarm:
-  a failed boot integrity check, a debuggable launch, a refused attestation, a machine that the
-  ledger does not know;
+  a failed boot integrity check, a debuggable launch, a machine that the ledger does not know. What the
+  attestation service logs of a refusal names no machine, so it is about no run: verify_evidence judges
+  the silence that follows;
 - a key use is what KMS's own data access log says: method, key, principal, outcome.
 
 Not handled here: verifying tokens (rules/evidence/token.py).
@@ -105,13 +106,9 @@ def run_of(entry: LogEntry, settings: Settings) -> str | None:
 
 
 def alarms(entry: LogEntry) -> list[Finding]:
-    """Give what this entry says went wrong with the machine's integrity or attestation."""
+    """Give what this entry says went wrong with the machine's integrity."""
     if entry.log == INTEGRITY_LOG:
         return _integrity_alarms(entry.json_payload)
-    if entry.log in AUDIT_LOGS and entry.proto_payload.get("serviceName") == ATTESTATION_SERVICE:
-        code = _status_code(entry)
-        if code:
-            return [_alarm("attestation_refused", "protoPayload.status.code", code, 0)]
     return []
 
 

@@ -170,9 +170,14 @@ def judgement(token: str) -> str:
     return f"{token.removesuffix('token.json')}judgement.json"
 
 
+def alert_prefix(run: str) -> str:
+    """Evidence: where a run's alerts stand."""
+    return f"runs/{run}/alerts/"
+
+
 def alert(run: str, entry_id: str) -> str:
     """Evidence: what a log entry raised, and what followed from it."""
-    return f"runs/{run}/alerts/{entry_id}.alert.json"
+    return f"{alert_prefix(run)}{entry_id}.alert.json"
 
 
 def log_entry(run: str, insert_id: str) -> str:

@@ -18,6 +18,7 @@ from sealtrain.rules.errors import EvidenceError, InvalidRequestError
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.order import Order
 from sealtrain.rules.parsing import convert
+from sealtrain.rules.records import RECORD_LIMIT_BYTES
 
 PAYLOAD_TYPE = "application/vnd.sealtrain.receipt+json"
 SENTENCE = "The receipt speaks of this run, its order, its image and its dataset."
@@ -72,7 +73,7 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse(data: bytes, public_key_pem: str) -> Receipt:
     """Read a receipt that this key signed. Raises EvidenceError on anything else."""
-    payload = dsse.verify(dsse.parse(data), public_key_pem, PAYLOAD_TYPE)
+    payload = dsse.verify(dsse.parse(data, RECORD_LIMIT_BYTES), public_key_pem, PAYLOAD_TYPE)
     try:
         value = canonical.loads(payload)
     except InvalidRequestError as error:

@@ -1,6 +1,7 @@
 """Hand the wrapped key over to the attested VM; called again, look how the job stands.
 
-- Nothing is handed over but after a verdict `met` on this very order.
+- Nothing is handed over but after a verdict `met` on this very order, and nothing once an alarm is on
+  record: disabling the run's key does not close a key of the data's owner.
 - What the workload said is looked at first; only if it is silent, the VM, and then once more what it
   said: a workload that finished in between is not taken for lost. Its last message has a minute to
   arrive.
@@ -60,6 +61,7 @@ def submit_job(
     _check_verdict(run, order_digest, storage, settings)
     if state.find(names.release(run), HeldKey) is None:
         state.must_go_on(run)
+        _check_alarms(run, storage, settings)
         state.keep(names.release(run), state.held(run, order_digest))
         return Result(run=run, state="RUNNING", reason="")  # nothing can have been done with it yet
     said = _said(run, storage, state, settings)
@@ -105,6 +107,18 @@ def _check_verdict(run: str, order_digest: str, storage: Storage, settings: Sett
                 expected=expected,
                 remedy="read the reasons in verdict.json",
             )
+
+
+def _check_alarms(run: str, storage: Storage, settings: Settings) -> None:
+    raised = storage.list(names.evidence_bucket(settings), names.alert_prefix(run))
+    if raised:
+        raise EvidenceError(
+            "the key stays closed: an alarm about the machine is on record",
+            field="alerts",
+            got=raised[0].name,
+            expected="none",
+            remedy="read the alert's reasons with `sealtrain explain RUN`; start another attempt",
+        )
 
 
 def _ended(run: str, compute: Compute, ledger: Ledger, now: datetime) -> str:

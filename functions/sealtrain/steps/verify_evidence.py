@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 FRESH_TOKENS_MISSED = 2
 """How many intervals of fresh tokens a machine may miss; it tries ten times in each."""
-SILENCE_S = 900
-"""How long a machine may run before it has shown a token (a GPU's driver takes minutes)."""
 SKEW = timedelta(minutes=5)
 """How far the clocks of two functions may be apart."""
 
@@ -119,9 +117,9 @@ def _first(
         ended = _ended(compute, case.machine.name, now)
         shown = storage.find(evidence, name)
     if shown is None:
-        if not ended and seconds_between(case.machine.made, now.isoformat()) < SILENCE_S:
+        if not ended and seconds_between(case.machine.made, now.isoformat()) < attested.SILENCE_S:
             raise _not_yet("no token yet")
-        return _refused(case, now, _silence(ended))
+        return _refused(case, now, attested.silence(ended))
     return _judge(case, shown, settings, now)
 
 
@@ -186,19 +184,42 @@ def _lost_since(
 ) -> tuple[Finding, ...]:
     """Why a machine that was accepted has lost its attestation; none while it renews it, or has ended.
 
-    The newest token is judged at the time at which the storage took it.
+    A token is judged at the time at which the storage took it, and only the machine's own count. Looked at
+    are those that can still be fresh, and those that a fresh one can be a copy of.
     """
-    bucket, prefix = names.evidence_bucket(settings), f"{names.evidence_prefix(case.run)}evidence/"
-    shown = [one for one in storage.list(bucket, prefix) if one.name.endswith("/token.json")]
-    first = names.token(case.run)
-    newest = max(shown, key=lambda one: (one.created, one.name != first, one.name))
-    if newest.name != first:
-        data, at = storage.get(bucket, newest.name), datetime.fromisoformat(newest.created)
-        verdict = _judge(case, data, settings, at)
-        if verdict.verdict != "met":
+    bucket, first = names.evidence_bucket(settings), names.token(case.run)
+    every_s, rules = case.order.evidence.renew_s, policy.load().token
+    missed_s = FRESH_TOKENS_MISSED * every_s
+    created = {one.name: one.created for one in storage.list(bucket, names.token_prefix(case.run))}
+    back_s = missed_s + rules.max_lifetime_s + 2 * rules.max_skew_s
+    later = [
+        name
+        for name, time in created.items()
+        if name.endswith("/token.json") and name != first and seconds_between(time, now.isoformat()) <= back_s
+    ]
+    record = records.parse(storage.get(bucket, first), records.TokenRecord, "token.json")
+    newest = created[first]
+    seen: set[str] = {canonical.digest(record.token.encode())}
+    for name in sorted(later, key=lambda name: (created[name], name)):
+        verdict = attested.again(
+            storage.get(bucket, name),
+            first=record,
+            order=case.order,
+            order_digest=case.order_digest,
+            machine=case.machine,
+            allowed=policy.deployment(settings),
+            root_pem=settings.attestation_root,
+            at=datetime.fromisoformat(created[name]),
+            seen=frozenset(seen),
+        )
+        if attested.is_foreign(verdict):
+            continue
+        if verdict.reasons:
             return verdict.reasons
-    age_s, every_s = seconds_between(newest.created, now.isoformat()), case.order.evidence.renew_s
-    if age_s <= FRESH_TOKENS_MISSED * every_s or _ended(compute, case.machine.name, now):
+        newest = created[name]
+        seen.add(verdict.token_digest)
+    age_s = seconds_between(newest, now.isoformat())
+    if age_s <= missed_s or _ended(compute, case.machine.name, now):
         return ()
     return (_finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s"),)
 
@@ -230,16 +251,6 @@ def _finding(reason: str, field: str, got: object, expected: object) -> Finding:
         got=str(got)[:200],
         expected=str(expected)[:200],
         sentence="A verdict follows from the run's own records.",
-    )
-
-
-def _silence(ended: str) -> Finding:
-    return Finding(
-        reason="silence",
-        field="token",
-        got=ended or f"no token within {SILENCE_S} s",
-        expected="a token before anything else",
-        sentence="A machine that runs shows who it is.",
     )
 
 

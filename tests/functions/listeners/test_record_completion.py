@@ -74,14 +74,14 @@ def forgeries(world: World, run: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("forgery", sorted(forgeries(World(), "r0")))
-def test_a_message_of_another_is_only_a_hint(forgery: str) -> None:
-    """It wakes the workflow, leaves no record, and ends nothing: the job still runs."""
+def test_a_message_of_another_is_dropped(forgery: str) -> None:
+    """It wakes nobody, leaves no record, and ends nothing: the job still runs."""
     world = World()
     run = attested(world)
     world.call(verify_evidence, run=run)
     world.call(submit_job, run=run)
     found = world.call(record_completion, **forgeries(world, run)[forgery])
-    assert (found.recorded, found.woken) == ("not_signed", True)
+    assert (found.recorded, found.woken) == ("not_signed", False)
     assert kept(world, run) is None
     assert world.call(submit_job, run=run).state == "RUNNING"
     genuine = world.word(run, "failed", reason="trainer_exit")
@@ -89,12 +89,12 @@ def test_a_message_of_another_is_only_a_hint(forgery: str) -> None:
     assert world.call(submit_job, run=run).state == "FAILED"
 
 
-def test_word_of_a_workload_that_never_attested_is_only_a_hint() -> None:
-    """There is no key yet to know it by; the workflow is woken and looks at the VM."""
+def test_word_of_a_workload_that_never_attested_is_dropped() -> None:
+    """There is no key yet to know it by; nobody waits for it then, verify_evidence looks at the VM itself."""
     world = World()
     run = world.start()
     found = world.call(record_completion, **world.word(run, "failed", reason="attestation_failed"))
-    assert (found.recorded, found.woken) == ("not_signed", True)
+    assert (found.recorded, found.woken) == ("not_signed", False)
     assert kept(world, run) is None
 
 

@@ -106,11 +106,12 @@ def test_objects_are_listed_by_name_with_their_paths() -> None:
         ([], "dataset_missing"),
         ([info("incoming/s/a.csv", 0)], "empty_dataset"),
         ([info("incoming/s/../a.csv")], "bad_object_name"),
-        ([info(f"incoming/s/{n}") for n in range(10_001)], "dataset_too_large"),
+        ([info(f"incoming/s/{n}") for n in range(4_001)], "dataset_too_large"),
+        ([info(f"incoming/s/{n:0200d}") for n in range(1_300)], "dataset_too_large"),
     ],
 )
 def test_a_dataset_that_cannot_be_is_refused(found: list[ObjectInfo], code: str) -> None:
-    """No file, an empty file, a bad name or too many files."""
+    """No file, an empty file, a bad name, too many files or too long names."""
     with pytest.raises(RefusedError) as caught:
         source_objects(found, "incoming/s/")
     assert caught.value.code == code

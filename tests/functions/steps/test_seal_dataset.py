@@ -8,11 +8,12 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
-from sealtrain.rules import names
+from sealtrain.rules import canonical, dataset, dsse, names, receipt, records
 from sealtrain.rules.errors import JobFailedError, RefusedError
 from sealtrain.sealing import DataKey, Part, associated_data, open_, open_file
 from sealtrain.steps import create_bucket, create_key, plan_capacity, seal_dataset
 
+from tests.functions import authority
 from tests.functions.memory import CSV, DIGEST, DiedError, MemoryStorage, World
 
 
@@ -237,3 +238,33 @@ def test_parts_of_several_files_do_not_collide() -> None:
     objects = [part.object for file in order.dataset.files for part in file.parts]
     assert [name.rpartition("/")[2] for name in objects] == ["part-00000", "part-00001"]
     assert all(name.startswith(order.dataset.prefix) for name in objects)
+
+
+def test_the_largest_list_of_files_fits_every_record() -> None:
+    """As many files, with as long names, as admission takes: what is written about them can be read."""
+    world = World()
+    long = dataset.MOST_NAMES_BYTES // dataset.MOST_FILES - len("incoming/set/.csv")
+    for number in range(1, dataset.MOST_FILES):  # `ready` uploads the last one
+        world.upload(f"incoming/set/{number:0{long}d}.csv", CSV)
+    run = ready(world, job=b"{}")
+    while not world.call(seal_dataset, run=run).done:
+        pass
+
+    order, order_digest = world.state.order(run)
+    assert len(order.dataset.files) == dataset.MOST_FILES
+    written = world.storage.get(names.state_bucket(world.settings), names.order(run))
+    assert len(written) < records.RECORD_LIMIT_BYTES
+    key = authority.workload_key("the machine")
+    files = [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in order.dataset.files]
+    place, digest = f"{order.output.prefix}model/{'n' * 100}", "sha256:" + "00" * 32
+    part = {"object": place, "sealed_sha256": digest, "sealed_size": 2**40}
+    model = [{"name": f"{n:0100d}", "size": 2**40, "sha256": digest, "objects": [part]} for n in range(64)]
+    said = {
+        "version": 1, "run": run, "order_digest": order_digest, "image_digest": order.image_digest,
+        "dataset": {"id": order.dataset.id, "files": files}, "model": model, "metrics": {}, "started": "",
+        "finished": "", "trainer_exit": 0,
+    }  # fmt: skip
+    signer = authority.ec_signer(key)
+    signed = dsse.serialize(dsse.sign(receipt.PAYLOAD_TYPE, canonical.dumps(said), signer, "k"))
+    assert len(signed) < records.RECORD_LIMIT_BYTES
+    assert receipt.check(receipt.parse(signed, authority.public_pem(key)), order, order_digest) == []

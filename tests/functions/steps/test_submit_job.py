@@ -89,6 +89,16 @@ def test_a_verdict_that_is_not_for_this_keeps_the_key_closed(change: dict[str, s
     assert not released(world, run)
 
 
+def test_an_alarm_on_record_keeps_the_key_closed() -> None:
+    """A wrapped key that no disabling reaches, as an owner's, is not handed over after an alarm."""
+    world = World()
+    run = started(world)
+    world.storage.put(names.evidence_bucket(world.settings), names.alert(run, "integrity-1"), b"{}")
+    with pytest.raises(EvidenceError, match="alarm"):
+        world.call(submit_job, run=run)
+    assert not released(world, run)
+
+
 def test_a_receipt_is_success() -> None:
     """Even when the workload's message was lost."""
     world = World()

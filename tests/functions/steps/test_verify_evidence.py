@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sealtrain.rules import canonical, names, records
 from sealtrain.rules.errors import EvidenceError, NotReadyError
-from sealtrain.rules.evidence import policy
+from sealtrain.rules.evidence import attested, policy
 from sealtrain.steps import submit_job, verify_evidence
 
 from tests.functions import authority
@@ -59,7 +59,7 @@ def test_silence_of_a_running_machine_is_refused() -> None:
     """A machine that runs a quarter of an hour without a token is refused."""
     world = World()
     run = world.start()
-    world.time += timedelta(seconds=verify_evidence.SILENCE_S)
+    world.time += timedelta(seconds=attested.SILENCE_S)
     assert_refused(world, run, "silence")
 
 
@@ -279,9 +279,9 @@ def test_machine_that_shows_no_fresh_token_any_more_is_refused() -> None:
     assert key_states(world, run) == ["DISABLED"]
 
 
-def renewed(world: World, run: str, **claims: Any) -> None:
-    """Three hours later the machine shows a fresh token."""
-    world.time += timedelta(hours=3)
+def renewed(world: World, run: str, hours: int = 3, **claims: Any) -> None:
+    """So many hours later the machine shows a fresh token."""
+    world.time += timedelta(hours=hours)
     world.storage.created = world.time.isoformat()
     now = int(world.time.timestamp())
     world.attest(run, **{"iat": now, "nbf": now, "exp": now + 3600, **claims})
@@ -304,3 +304,43 @@ def test_machine_whose_fresh_token_is_worse_is_refused() -> None:
     with pytest.raises(EvidenceError, match="debug"):
         world.call(verify_evidence, run=run)
     assert key_states(world, run) == ["DISABLED"]
+
+
+def test_a_worse_token_is_not_outlived_by_a_better_one() -> None:
+    """A later good token does not hide that the machine could be debugged in between."""
+    world = World()
+    run = accepted(world)
+    renewed(world, run, dbgstat="enabled")
+    renewed(world, run, hours=1)
+    with pytest.raises(EvidenceError, match="debug"):
+        world.call(verify_evidence, run=run)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"submods__gce__instance_id": "77"}, {"eat_nonce": ["of nobody"]}, {"dbgstat": "enabled", "aud": "x"}],
+)
+def test_anothers_later_token_ends_no_run(claims: dict[str, Any]) -> None:
+    """All VMs may write records: one that is not this machine's own word neither ends nor prolongs a run."""
+    world = World()
+    run = accepted(world)
+    renewed(world, run)
+    renewed(world, run, hours=1, **claims)
+    world.storage.put(world.evidence, f"runs/{run}/evidence/x/token.json", b"{}")
+    assert world.call(verify_evidence, run=run).verdict == "met"
+    world.time += timedelta(hours=1, minutes=1)
+    with pytest.raises(EvidenceError, match="silence"):
+        world.call(verify_evidence, run=run)
+
+
+def test_a_copy_of_an_earlier_token_is_not_fresh() -> None:
+    """A machine that only has its first token shown again is silent."""
+    world = World()
+    run = accepted(world)
+    world.time += timedelta(minutes=50)
+    world.storage.created = world.time.isoformat()
+    copied = world.storage.get(world.evidence, names.token(run))
+    world.storage.create(world.evidence, f"runs/{run}/evidence/00001/token.json", copied)
+    world.time += timedelta(hours=1, minutes=30)
+    with pytest.raises(EvidenceError, match="silence"):
+        world.call(verify_evidence, run=run)

@@ -3,7 +3,8 @@
 Rules enforced here:
 - the machine is the one that the ledger says was made last, known by its numeric id;
 - its technology and GPU are those of the plan's attempt in that zone, not what the machine says;
-- audience comes from the order, the nonce from the order's digest and the workload's key.
+- audience comes from the order, the nonce from the order's digest and the workload's key;
+- a later record that is not the machine's own word says nothing about it: all VMs may write one.
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from sealtrain.rules.ledger import Entry, zone_of
 from sealtrain.rules.order import Order
 from sealtrain.rules.shapes import SHAPES
 
+SILENCE_S = 900
+"""How long a machine may run before it has shown a token (a GPU's driver takes minutes)."""
 HWMODELS = {"SEV": "GCP_AMD_SEV", "TDX": "GCP_INTEL_TDX"}
 
 
@@ -138,7 +141,9 @@ def again(
         findings, token_digest, root = judgement.findings, judgement.token_digest, judgement.trust_root
     except EvidenceError as error:
         body = error.body
-        refused = Refused("malformed", body.field or "token", body.got or "", body.expected or "")
+        refused = Refused(
+            "malformed", body.field or "token", body.got or "", body.expected or "", token.GENUINE
+        )
         findings, token_digest, root = (refused.finding,), "", token.NOTHING_ATTESTED
     return records.VerdictRecord(
         run=order.run,
@@ -152,4 +157,25 @@ def again(
         policy_digest=policy.load().digest,
         verifier=token.VERIFIER,
         allowed=allowed,
+    )
+
+
+def is_foreign(verdict: records.VerdictRecord) -> bool:
+    """Whether a later record that was refused is not this machine's own word.
+
+    It is not if its token is not genuine, fresh, and for this key and order; nor if it names another
+    instance: any VM may ask for a token with this run's nonce.
+    """
+    anothers = ("order", "instance")
+    return any(one.sentence == token.GENUINE or one.reason in anothers for one in verdict.reasons)
+
+
+def silence(ended: str = "") -> Finding:
+    """What is found about a machine that showed no token: it ended, for this reason, or it is too late."""
+    return Finding(
+        reason="silence",
+        field="token",
+        got=ended or f"no token within {SILENCE_S} s",
+        expected="a token before anything else",
+        sentence="A machine that runs shows who it is.",
     )
