@@ -62,7 +62,10 @@ def deploy(ready: Ready, state: Path, trainer_dirs: Sequence[Path], attest_every
         owner=KEYBOARD,
         archive=package.object_name(archive),
         workflows=workflows(),
-        environment={"SEALTRAIN_ENDPOINT": ready.endpoint},
+        environment={
+            "SEALTRAIN_ENDPOINT": ready.endpoint,
+            "SEALTRAIN_ATTEST_EVERY_S": str(attest_every_s),
+        },
     )
     world = describe(settings, parts)
 
