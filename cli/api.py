@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 TIMEOUT_S = 60.0
 _PATH = re.compile(r"/[\w.~%!$&'()*+,;=:@/-]+", re.ASCII)
-_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0)
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 4.0, 4.0, 8.0)
 
 
 class Api:

@@ -31,11 +31,13 @@ def test_an_image_with_one_flipped_byte_gets_no_key(
 
 def test_an_order_changed_after_freezing_gets_no_key(world: World, few_lines: bytes) -> None:
     """The wrapped key is bound to the digest of the order that was frozen; another one opens nothing."""
+    world.fault("compute.instances.insert", 503, 1000)  # no machine before the order is another
     upload = world.upload("other-order", few_lines, f"trainer: {world.trainers['minimal']}\n")
     name = names.order(run_of(upload))
     order = world.until(lambda: world.json(world.state, name), "the order is frozen")
     order["arguments"] = {"send": "everything"}
     world.state.blob(name).upload_from_string(json.dumps(order))
+    world.no_faults()
 
     closed = world.closed(upload)
 
