@@ -105,12 +105,10 @@ def preempt_spot(cloud: Cloud, payload: Json) -> None:
     """The weather takes a Spot instance away; its machine gets the notice that any stop gives."""
     with cloud.store.transaction():
         body = _instance(cloud, payload)
-        if body is None or body["status"] != "RUNNING":
-            return
-        action = body["scheduling"].get("instanceTerminationAction", "STOP").lower()
-        preempted = "compute.instances.preempted"
-        operation = begin_for(cloud, "system", preempted, payload["name"], body["id"])
-        leave(cloud, payload["name"], body, action, name_of(operation))
+        if body is not None and body["status"] == "RUNNING":
+            preempted = "compute.instances.preempted"
+            operation = begin_for(cloud, "system", preempted, payload["name"], body["id"])
+            preempt(cloud, payload["name"], body, name_of(operation))
 
 
 def leave(cloud: Cloud, name: str, body: Json, verb: str, operation: str) -> None:
