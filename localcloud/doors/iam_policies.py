@@ -2,6 +2,7 @@
 
 - A stale etag is refused (409): somebody else changed the policy in between.
 - In bad weather the policy before it goes on counting for a while.
+- A project's `auditConfigs` change only if `updateMask` names them; without a mask, bindings alone do.
 - A binding needs a role and members of a known kind; a condition needs policy version 3.
 """
 
@@ -74,7 +75,14 @@ def _doors(collection: str, prefix: str) -> None:
     @door(f"{collection}.setIamPolicy", f"{prefix}.setIamPolicy")
     def set_(cloud: Cloud, call: Call) -> Json:
         """Replace the policy."""
-        return replace_policy(cloud, _resource(cloud, call), call.body.get("policy", {}))
+        resource = _resource(cloud, call)
+        policy = dict(call.body.get("policy", {}))
+        if "auditConfigs" not in str(call.body.get("updateMask", "")).split(","):
+            policy.pop("auditConfigs", None)
+            audited = cloud.iam.policy(resource).get("auditConfigs")
+            if audited is not None:
+                policy["auditConfigs"] = audited
+        return replace_policy(cloud, resource, policy)
 
     @door(f"{collection}.testIamPermissions", None)
     def test(cloud: Cloud, call: Call) -> Json:

@@ -26,6 +26,7 @@ _TYPES = {
     "pubsub": "google.pubsub_v1.types",
     "workflows": "google.cloud.workflows_v1.types",
 }
+_SHARED_TYPES = "google.iam.v1.policy_pb2"
 
 
 def check_parameters(method: Method, path: dict[str, str], query: list[tuple[str, str]]) -> dict[str, Any]:
@@ -157,20 +158,24 @@ class _Check:
 
 @cache
 def _enum_names(api: str, message: str, field: str) -> dict[int, str]:
-    if api not in _TYPES:
-        return {}
-    try:
-        module = importlib.import_module(_TYPES[api])
-    except ModuleNotFoundError:
-        return {}  # nobody here speaks through that client
-    kind = getattr(module, message, None)
-    if kind is None:
-        return {}
+    descriptor = _descriptor(api, message)
     snake = re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
-    found = kind.pb(kind()).DESCRIPTOR.fields_by_name.get(snake)
+    found = descriptor.fields_by_name.get(snake) if descriptor is not None else None
     if found is None or found.enum_type is None:
         return {}
     return {number: value.name for number, value in found.enum_type.values_by_number.items()}
+
+
+def _descriptor(api: str, message: str) -> Any:
+    """A message as the API's client knows it, or as all of them share it; None if nobody here speaks so."""
+    for name in (_TYPES.get(api), _SHARED_TYPES):
+        try:
+            kind = getattr(importlib.import_module(name), message, None) if name else None
+        except ModuleNotFoundError:
+            continue
+        if kind is not None:
+            return (kind.pb(kind()) if hasattr(kind, "pb") else kind).DESCRIPTOR
+    return None
 
 
 def _wrong(at: str, expected: str, value: Any) -> Exception:

@@ -72,6 +72,18 @@ def projects(world: World) -> resourcemanager_v3.ProjectsClient:
     )
 
 
+def test_audit_configurations_change_only_by_their_mask(world: World) -> None:
+    """A policy written back without a mask leaves what is audited as it is (Google's default mask)."""
+    api = world.api("cloudresourcemanager", "v3").projects()
+    audits = [{"service": "storage.googleapis.com", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
+    policy = api.getIamPolicy(resource=PROJECT, body={}).execute() | {"auditConfigs": audits}
+    body = {"policy": policy, "updateMask": "bindings,etag,auditConfigs"}
+    api.setIamPolicy(resource=PROJECT, body=body).execute()
+    bare = {"bindings": policy["bindings"], "auditConfigs": []}
+    api.setIamPolicy(resource=PROJECT, body={"policy": bare}).execute()
+    assert api.getIamPolicy(resource=PROJECT, body={}).execute()["auditConfigs"] == audits
+
+
 def test_the_projects_policy_is_read_changed_written(world: World) -> None:
     """The etag moves on; writing with the old one is refused."""
     client = projects(world)
