@@ -29,6 +29,8 @@ MAX_PROCESSES = 256
 _APP = Path(__file__).resolve().parent.parent
 _CONFINE = Path(__file__).with_name("confine.py")
 _POLL_S = 0.1
+GPU = Path("/dev/nvidiactl")
+_GPU_LIBRARIES = Path("/usr/local/nvidia/lib64")  # where Confidential Space puts the driver's
 # What a trainer may say about its input: one of these exit codes, and so no data.
 _TOLD: dict[int, Reason] = {
     64: "arguments_refused",
@@ -36,6 +38,7 @@ _TOLD: dict[int, Reason] = {
     66: "target_refused",
     67: "columns_refused",
     68: "rows_refused",
+    69: "gpu_missing",
 }
 
 
@@ -61,9 +64,13 @@ def train(
         "memory_bytes": limits.memory_bytes,
         "cpu_s": limits.seconds * (os.cpu_count() or 1),
         "file_bytes": limits.disk_bytes,
+        "gpu": GPU.exists(),
     }
     read = [str(path) for path in (app, data, given, sys.prefix, sys.base_prefix)]
     write = [str(path) for path in (out, scratch, kept)]
+    if GPU.exists():
+        read += ["/proc/driver/nvidia", "/proc/devices"]
+        write += ["/proc/self/task"]
     confine = [sys.executable, "-I", "-S", str(_CONFINE), str(os.getpid())]
     confine += [json.dumps(what) for what in (allowed, read, write)]
     with printed.open("wb") as sink:
@@ -93,7 +100,8 @@ def train(
 
 
 def _environment(scratch: Path, kept: Path) -> dict[str, str]:
-    return {
+    libraries = {"LD_LIBRARY_PATH": str(_GPU_LIBRARIES)} if _GPU_LIBRARIES.exists() else {}
+    return libraries | {
         "CHECKPOINT": str(kept),
         "HOME": str(scratch),
         "TMPDIR": str(scratch),

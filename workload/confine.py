@@ -7,6 +7,9 @@ Run as a program of its own by `child.py`; it imports the standard library only.
   there is no socket, no tracing or reading of other processes, no namespace, mount, kernel module, BPF,
   keyring or io_uring, and no way out of the process group. It dies with the workload. Where a step
   fails, nothing is run.
+- A machine with an NVIDIA GPU: CUDA names its threads, and listens on a UNIX socket of packets. It gets both;
+  connect and accept stay refused, so that nothing passes. Memory is limited by what is written (RLIMIT_DATA):
+  the driver reserves far more addresses than it uses.
 - Linux with Landlock (5.13 and later): of the file system it sees the system, its own places and no
   other: no launcher's socket, no token, no other process's entry in /proc. It signals only itself (6.12).
 - What a system does not have, `missing()` names, and the workload logs it.
@@ -30,8 +33,8 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 22, 24, 38
 _CAPABILITY_V3 = 0x20080522
 _KILL, _ALLOW, _ERRNO = 0x80000000, 0x7FFF0000, 0x00050000
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_AT_NUMBER, _AT_ARCH, _AT_FIRST_ARGUMENT = 0, 4, 16
+_LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
+_AT_NUMBER, _AT_ARCH, _AT_FIRST_ARGUMENT, _AT_SECOND_ARGUMENT = 0, 4, 16, 24
 _X32 = 0x40000000
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID and NET
 
@@ -49,6 +52,8 @@ _DENIED = {
 # Since Linux 5.1 numbers are shared: io_uring_*; open_tree … fspick; pidfd_open pidfd_getfd;
 # process_madvise; mount_setattr
 _DENIED_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 440, 442)
+_UNIX, _PACKETS = 1, 5  # AF_UNIX, SOCK_SEQPACKET
+_LISTENING = {"x86_64": (49, 50), "aarch64": (200, 201)}  # bind listen
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _RIGHTS = (0, 13, 14, 15, 15, 16)  # how many file rights version 0, 1, 2 … of Landlock knows
@@ -81,9 +86,9 @@ def guard_this_process() -> None:
         _checked(_libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
-def apply_limits(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
+def apply_limits(memory_bytes: int, cpu_s: int, file_bytes: int, gpu: bool = False) -> None:
     """Lower this process's limits; one already lower stays."""
-    wanted = {"AS": memory_bytes, "CPU": cpu_s, "FSIZE": file_bytes}
+    wanted = {"DATA" if gpu else "AS": memory_bytes, "CPU": cpu_s, "FSIZE": file_bytes}
     for name, limit in (wanted | {"NPROC": 4096, "NOFILE": 1024, "CORE": 0}).items():
         kind = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(kind)[1]
@@ -91,7 +96,7 @@ def apply_limits(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def give_up_rights(workload: int) -> None:
+def give_up_rights(workload: int, gpu: bool = False) -> None:
     """Drop capabilities, die with the workload (its pid), and install the filter. Raises OSError."""
     libc = _libc()
     for capability in range(64):
@@ -101,7 +106,7 @@ def give_up_rights(workload: int) -> None:
     if os.getppid() != workload:  # it died before the line above: that signal will never come
         raise ProcessLookupError(f"the workload {workload} is gone")
     _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-    program = _filter(platform.machine())
+    program = _filter(platform.machine(), gpu)
     code = ctypes.create_string_buffer(program)
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
     _checked(libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0))
@@ -134,9 +139,9 @@ def _landlock_version() -> int:
     return int(_libc().syscall(_LANDLOCK_CREATE, None, 0, 1))
 
 
-def _filter(machine: str) -> bytes:
+def _filter(machine: str, gpu: bool) -> bytes:
     """Assemble the BPF program: foreign architectures die, denied calls fail, the rest passes."""
-    denied = (*_DENIED[machine], *_DENIED_EVERYWHERE)
+    denied = [*_DENIED[machine], *_DENIED_EVERYWHERE]
     program = [
         (_LOAD, 0, 0, _AT_ARCH),
         (_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
@@ -148,6 +153,18 @@ def _filter(machine: str) -> bytes:
         (_EQUAL, 0, 1, _CLONE3),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
     ]
+    if gpu:
+        program += [
+            (_EQUAL, 0, 7, denied[0]),
+            (_LOAD, 0, 0, _AT_FIRST_ARGUMENT),
+            (_EQUAL, 0, 3, _UNIX),
+            (_LOAD, 0, 0, _AT_SECOND_ARGUMENT),
+            (_AND, 0, 0, 0xF),
+            (_EQUAL, 1, 0, _PACKETS),
+            (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
+        denied = [number for number in denied if number not in _LISTENING[machine]]
     for number in denied:
         program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
     program += [
@@ -174,10 +191,11 @@ def main() -> None:
     """Take the workload's pid, limits and places as JSON and the command as the rest, and become it."""
     _, workload, limits, read, write, *command = sys.argv
     try:
-        apply_limits(**json.loads(limits))
+        allowed = json.loads(limits)
+        apply_limits(**allowed)
         if available():
             see_only(json.loads(read), json.loads(write))
-            give_up_rights(int(workload))
+            give_up_rights(int(workload), allowed["gpu"])
     except (OSError, ValueError, OverflowError) as error:
         print(f"confinement failed: {error}", file=sys.stderr)
         sys.exit(REFUSED_EXIT)

@@ -5,8 +5,8 @@ from typing import Literal
 Reason = Literal[
     "order_mismatch", "attestation_failed", "release_timeout", "release_mismatch", "key_refused",
     "dataset_mismatch", "checkpoint_refused", "confinement_failed", "trainer_exit", "arguments_refused",
-    "data_refused", "target_refused", "columns_refused", "rows_refused", "trainer_timeout", "trainer_disk",
-    "trainer_processes", "model_missing", "model_pickled", "model_refused", "metrics_refused",
+    "data_refused", "target_refused", "columns_refused", "rows_refused", "gpu_missing", "trainer_timeout",
+    "trainer_disk", "trainer_processes", "model_missing", "model_pickled", "model_refused", "metrics_refused",
     "cloud_unavailable", "preempted", "internal",
 ]  # fmt: skip
 

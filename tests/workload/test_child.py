@@ -87,7 +87,7 @@ def test_it_inherits_nothing(trainer, monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(200)
     names, given, files = json.loads((out / "got").read_text())
     expected = {"CHECKPOINT", "HOME", "LANG", "PATH", "PYTHONDONTWRITEBYTECODE", "TMPDIR"}
-    assert set(names) - {"LC_CTYPE"} == expected
+    assert set(names) - {"LC_CTYPE", "LD_LIBRARY_PATH"} == expected  # the last beside a GPU's driver
     assert (given, files) == ("", [])
 
 
@@ -106,10 +106,11 @@ def test_a_trainer_that_exits_1_is_told_apart(trainer) -> None:
         (66, "target_refused"),
         (67, "columns_refused"),
         (68, "rows_refused"),
+        (69, "gpu_missing"),
     ],
 )
 def test_a_trainer_may_say_by_its_exit_code_what_it_refuses(trainer, code: int, reason: str) -> None:
-    """Five exit codes of the contract become words; what was printed stays unseen."""
+    """Six exit codes of the contract become words; what was printed stays unseen."""
     with pytest.raises(WorkloadError) as caught:
         trainer(f"print('secret'); sys.exit({code})")
     assert (caught.value.reason, caught.value.detail) == (reason, f"the trainer ended with {code}")

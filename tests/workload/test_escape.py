@@ -104,6 +104,53 @@ def test_nothing_outside_its_own_folders_can_be_written(trainer: Trainer, secret
     assert secrets["data"].read_text() == "salt"
 
 
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confinement as on a machine with a GPU: CUDA needs a little more (seen under strace on an H100)."""
+    monkeypatch.setattr(child, "GPU", Path("/dev/null"))
+
+
+def test_beside_a_gpu_the_one_socket_that_opens_reaches_nobody(gpu: None, trainer: Trainer) -> None:
+    """CUDA may listen on a UNIX socket of packets; it can not connect or accept, and no other kind opens."""
+    packets = "socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(b"\0sealtrain-test-%d" % os.getpid())
+        listening.listen()
+        name = f"b'\\0sealtrain-test-{os.getpid()}'"
+        kinds = {
+            f"{int(family)} {int(kind)}": f"socket.socket({int(family)}, {int(kind)})"
+            for family in socket.AddressFamily
+            for kind in socket.SocketKind
+            if kind.name in {"SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "SOCK_SEQPACKET"}
+        }
+        got = trainer(
+            kinds
+            | {
+                "pair": "socket.socketpair()",
+                "connect": f"{packets}).connect({name})",
+                "listen": f"s = {packets} | 0o2000000); s.bind(b'\\0x-%d' % os.getpid()); s.listen()",
+                "accept": f"s = {packets}); s.bind(b'\\0y-%d' % os.getpid()); s.listen(); s.accept()",
+            }
+        )
+    assert {what for what, became in got.items() if became != "EPERM"} == {"1 5", "listen"}
+
+
+def test_beside_a_gpu_threads_are_named_and_addresses_are_not_memory(gpu: None, trainer: Trainer) -> None:
+    """CUDA names its threads through /proc and reserves addresses; what is written counts as memory."""
+    attempts = {
+        "name": "open(f'/proc/self/task/{os.getpid()}/comm', 'w').write('cuda')",
+        "reserve": "import mmap; mmap.mmap(-1, 2**33, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 0)",
+        "take": "import mmap; mmap.mmap(-1, 2**32, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 3)",
+        "parent": f"open('/proc/{os.getpid()}/task/{os.getpid()}/comm', 'w')",
+    }
+    assert trainer(attempts) == {
+        "name": "allowed",
+        "reserve": "allowed",
+        "take": "ENOMEM",
+        "parent": "EACCES",
+    }
+
+
 def test_its_own_folders_can_be_written(trainer: Trainer) -> None:
     """Output, scratch and checkpoint are open, and a subprocess has them too."""
     places = {

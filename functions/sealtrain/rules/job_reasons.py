@@ -59,6 +59,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the data has too few rows to learn from",
         "the default trainer needs 10 rows or more",
     ),
+    "gpu_missing": (
+        "the machine has a GPU that the trainer's libraries cannot use",
+        "build the trainer's image with libraries for the driver's CUDA version, "
+        "or choose a machine without a GPU",
+    ),
     "trainer_timeout": ("the trainer did not end in time", "raise limits.seconds, or train on less"),
     "trainer_disk": (
         "the trainer wrote more to its disk than it may",

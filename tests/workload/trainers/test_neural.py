@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sealtrain.rules import receipt
 from sealtrain.rules.order import OrderLimits
 
 from cli.dataset import write_breast_cancer
+from tests.workload.conftest import Run
+from tests.workload.told import EVIDENCE
 from workload import child, model
 from workload.errors import Preempted
 from workload.trainers import neural
@@ -40,7 +43,20 @@ def test_it_learns_and_gives_the_same_model_twice(data: Path, tmp_path: Path) ->
     """A fixed seed: equal bytes, and a model that is worth something."""
     first, metrics = train(data, tmp_path / "one")
     assert metrics["accuracy"] > 0.93
+    assert metrics["gpu"] == int(child.GPU.exists())
     assert train(data, tmp_path / "two")[0] == first
+
+
+def test_through_the_whole_workload(make_run: Callable[..., Run], data: Path) -> None:
+    """Attested, opened, trained (on the GPU where there is one), sealed and signed."""
+    run = make_run("neural", {"data.csv": (data / "data.csv").read_bytes()})
+    run.order["arguments"] = {"epochs": 5}
+    code, printed = run.finish()
+    assert code == 0, printed
+    token = run.record("evidence", f"{EVIDENCE}/token.json")
+    signed = receipt.parse(run.world.objects["evidence", f"{EVIDENCE}/receipt.json"], token["public_key_pem"])
+    assert signed.metrics["accuracy"] > 0.9
+    assert signed.metrics["gpu"] == int(child.GPU.exists())
 
 
 def test_preempted_it_goes_on_and_ends_with_the_same_model(data: Path, tmp_path: Path) -> None:
