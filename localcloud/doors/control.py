@@ -2,7 +2,7 @@
 
 GET console (a page for a browser), inventory, calls, grants (those that were used), clock, weather, faults,
 health, attestation-root (PEM);
-POST reset; POST clock {"advance": seconds} | {"freeze": true} | {"thaw": true} | {"leap": true or false};
+POST reset; POST clock {"advance": seconds, "freeze": true or false, "leap": true or false}, each optional;
 POST weather {"name": "gentle" | "harsh", "seed": number, "exactly": {kind: seconds}};
 POST faults {"api", "answer", "times", "match"}, answering how often each was consumed; DELETE faults.
 A caller with a token (a function, a machine) is refused: no workload may move the clock. So is a script of
@@ -114,20 +114,23 @@ def clock(cloud: Cloud, _: Json) -> Json:
 
 @_action("POST", "clock")
 def move_clock(cloud: Cloud, body: Json) -> Json:
-    """Advance, freeze, thaw, or let it leap over time that nothing real fills."""
+    """Advance it, stop it or let it run, let it leap over time that nothing real fills."""
     seconds = body.get("advance", 0)
     if not _is_time(seconds):
         raise invalid(f"advance: got {seconds!r}, expected seconds, 0 or more")
-    unknown = set(body) - {"advance", "freeze", "thaw", "leap"}
-    if unknown or not body:
-        raise invalid(f"body: got {sorted(body)}, expected advance, freeze, thaw or leap")
-    if body.get("freeze"):
+    switches = {word: body[word] for word in ("freeze", "leap") if word in body}
+    if not body or set(body) - {"advance", *switches}:
+        raise invalid(f"body: got {sorted(body)}, expected some of advance, freeze, leap")
+    for word, value in switches.items():
+        if not isinstance(value, bool):
+            raise invalid(f"{word}: got {value!r}, expected true or false")
+    if switches.get("freeze"):
         cloud.clock.freeze()
     cloud.clock.advance(seconds)
-    if body.get("thaw"):
+    if switches.get("freeze") is False:
         cloud.clock.thaw()
-    if "leap" in body:
-        cloud.clock.leap(bool(body["leap"]))
+    if "leap" in switches:
+        cloud.clock.leap(switches["leap"])
     return clock(cloud, {})
 
 
