@@ -1,6 +1,6 @@
 """What the sealed path costs a training: the same trainer on the same data, with it and as a plain process.
 
-    python bench/tee_overhead.py [--repeat N]
+    python bench/tee_overhead.py [--repeat N] [--trainer DIR] [--arguments JSON] [--copies N…]
 
 "With" is the whole life of the workload's process, from its start to its signed receipt: attest, unwrap
 the key, open the sealed parts, confine and train, check and seal the model, sign. The cloud around it is the
@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
+import os
 import resource
 import shutil
 import subprocess
@@ -25,6 +27,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "functions")]
@@ -35,20 +38,26 @@ from tests.workload.conftest import Run  # noqa: E402
 from tests.workload.fake_cloud import FakeCloud  # noqa: E402
 
 TABULAR = ROOT / "workload" / "trainers" / "tabular"
-COPIES = (1, 10, 40)  # of the demo's 569 rows
 
 
 def main() -> None:
     """Measure each size both ways, alternately, and print the medians."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeat", type=int, default=3)
-    repeat = parser.parse_args().repeat
+    parser.add_argument("--trainer", type=Path, default=TABULAR, help="its folder")
+    parser.add_argument("--arguments", type=json.loads, default={}, help="of the trainer")
+    parser.add_argument("--copies", type=int, nargs="+", default=[1, 10, 40], help="of the demo's 569 rows")
+    given = parser.parse_args()
+    repeat = given.repeat
     print(f"{'data':>9}  {'without':>18}  {'with':>18}  {'share':>16}      (wall, CPU; medians of {repeat})")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        app = unpacked(Path(folder))
-        for copies in COPIES:
+        app = unpacked(Path(folder), given.trainer)
+        for copies in given.copies:
             data = demo_data(copies, Path(folder))
-            pairs = [(without(app, data), with_it(app, data)) for _ in range(repeat)]
+            pairs = [
+                (without(app, data, given.arguments), with_it(app, data, given.arguments))
+                for _ in range(repeat)
+            ]
             plain, whole = (
                 [median(time_) for time_ in zip(*times, strict=True)] for times in zip(*pairs, strict=True)
             )
@@ -79,35 +88,37 @@ def demo_data(copies: int, folder: Path) -> bytes:
     return out.getvalue().encode()
 
 
-def unpacked(folder: Path) -> Path:
+def unpacked(folder: Path, trainer: Path) -> Path:
     """The image's /app."""
-    for name, content in layout.tree(TABULAR).items():
+    for name, content in layout.tree(trainer).items():
         path = folder / "app" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return folder / "app"
 
 
-def without(app: Path, data: bytes) -> tuple[float, float]:
+def without(app: Path, data: bytes, arguments: dict[str, Any]) -> tuple[float, float]:
     """The trainer as a plain process on a plain file."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         given, out = Path(folder, "data"), Path(folder, "out")
         given.mkdir()
         out.mkdir()
         (given / "data.csv").write_bytes(data)
-        Path(folder, "arguments.json").write_text("{}")
+        Path(folder, "arguments.json").write_text(json.dumps(arguments))
         places = ["--data", given, "--out", out, "--arguments", Path(folder, "arguments.json")]
         argv = [sys.executable, "-m", "trainer", *map(str, places)]
-        return measured(lambda: subprocess.run(argv, cwd=app, check=True))
+        env = os.environ | {"CHECKPOINT": folder}
+        return measured(lambda: subprocess.run(argv, cwd=app, env=env, check=True))
 
 
-def with_it(app: Path, data: bytes) -> tuple[float, float]:
+def with_it(app: Path, data: bytes, arguments: dict[str, Any]) -> tuple[float, float]:
     """The workload with everything handed over, so that it waits for nothing."""
     folder = tempfile.mkdtemp(prefix="b-")
     try:
         with FakeCloud(Path(folder, "s")) as cloud:
             run = Run(cloud, app, {"data.csv": data})
             run.order["limits"] |= {"seconds": 3600, "disk_bytes": 2**30}
+            run.order["arguments"] = arguments
             run.freeze()
             run.release()
             taken = measured(lambda: finish(run))
