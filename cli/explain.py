@@ -1,6 +1,6 @@
 """What a piece of evidence shows, read from whatever it comes as, and judged as far as it can be judged.
 
-- A verdict, an alert, a bundle: the reasons are on record; a bundle's token is judged again.
+- A verdict, a loss, an alert, a bundle: the reasons are on record; a bundle's token is judged again.
 - A token alone: signature, times, and every clause that needs neither run nor deployment. Audience and
   nonce are judged where the caller gives them or a token record binds them; what is not judged is named.
 - A TDX quote: with Intel's collateral, or as "could not be checked".
@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from sealtrain.rules import records
 from sealtrain.rules.bundle import open_statement
-from sealtrain.rules.evidence import policy, reasons, strict, tdx, token
+from sealtrain.rules.evidence import attested, policy, reasons, strict, tdx, token
 from sealtrain.rules.evidence.findings import Finding, Refused, verdict_of
 from sealtrain.rules.evidence.key_sets import KeySet
 from sealtrain.rules.facts import Facts
@@ -24,7 +24,7 @@ from sealtrain.rules.facts import Facts
 from cli.errors import CommandError
 from cli.trust import Trust
 
-EVERYTHING = "a verdict.json, an alert, a token or token.json, a bundle.json, or a TDX quote"
+EVERYTHING = "a verdict.json, a lost.json, an alert, a token or token.json, a bundle.json, or a TDX quote"
 _NOBODY = policy.Deployment("", "", "", "", ())
 _NO_RUN = policy.Run("", "", "", "", "", False)
 
@@ -100,17 +100,27 @@ def explain(data: bytes, given: Given) -> Told:
         raise _unknown(refusal.finding.got) from refusal
     if "payloadType" in fields:
         return _bundle(data, given)
-    if {"reasons", "source"} <= fields.keys():
-        alert = records.parse(data, records.Alert, "EVIDENCE")
-        about = {"run": alert.run, "time": alert.time, "entry": alert.source, "policy": alert.policy_version}
-        return Told("alert", verdict_of(alert.reasons), alert.reasons, about)
-    if {"reasons", "verdict"} <= fields.keys():
-        return _verdict(records.parse(data, records.VerdictRecord, "EVIDENCE"))
+    if "reasons" in fields:
+        return _judged(data, fields.keys())
     if {"token", "public_key_pem"} <= fields.keys():
         record = records.parse(data, records.TokenRecord, "EVIDENCE")
         bound = records.nonce(record.order_digest, record.public_key_pem)
         return _token(record.token, given, given.audience, given.nonce or bound)
     raise _unknown("JSON with other fields: " + ", ".join(sorted(fields))[:100])
+
+
+def _judged(data: bytes, fields: Collection[str]) -> Told:
+    """A record whose reasons are there already."""
+    if "source" in fields:
+        alert = records.parse(data, records.Alert, "EVIDENCE")
+        about = {"run": alert.run, "time": alert.time, "entry": alert.source, "policy": alert.policy_version}
+        return Told("alert", verdict_of(alert.reasons), alert.reasons, about)
+    if "released" in fields:
+        loss = records.parse(data, records.Loss, "EVIDENCE")
+        about = {"run": loss.run, "time": loss.time, "token": loss.token, "policy": loss.policy_version}
+        about["to do"] = attested.TO_DO[loss.released]
+        return Told("lost attestation", verdict_of(loss.reasons), loss.reasons, about)
+    return _verdict(records.parse(data, records.VerdictRecord, "EVIDENCE"))
 
 
 def _unknown(got: str) -> CommandError:
@@ -138,7 +148,9 @@ def _bundle(data: bytes, given: Given) -> Told:
         raise CommandError("a bundle needs the public keys to check it with", field="--trust", got="nothing")
     predicate = open_statement(data, given.trust.bundle_key_pem).predicate
     facts = Facts(predicate.evidence, given.trust.attestation_root_pem)
-    recorded = facts.verdict.reasons if facts.verdict else ()
+    recorded = tuple(
+        finding for one in (facts.verdict, facts.lost, facts.alert) if one for finding in one.reasons
+    )
     again = facts.judgement.findings if facts.judgement else ()
     findings = tuple(dict.fromkeys((*recorded, *again)))
     about = {"run": predicate.run, "outcome": predicate.outcome, "trust root": predicate.trust_root.name}

@@ -1,6 +1,6 @@
 """`sealtrain explain EVIDENCE`: what failed, what was expected, bad or could not be checked, what to do.
 
-EVIDENCE is a file, or the id of a run, whose verdict and alerts are then read from the deployment.
+EVIDENCE is a file, or the id of a run, whose verdicts and alerts are then read from the deployment.
 Exit 0 if nothing was found wrong, 1 if something was, 2 if it is no evidence.
 """
 
@@ -89,11 +89,12 @@ def lines(told: Told) -> list[str]:
 
 
 def _of_run(run: str) -> Told:
-    """The verdict of a run, its later judgements, and its alerts."""
+    """The verdict of a run, what was found later, and its alerts."""
     settings = place.find(os.environ, Path.cwd())
     api, bucket = Api(settings), names.evidence_bucket(settings)
     stored = [one.name for one in objects.listing(api, bucket, names.evidence_prefix(run))]
-    wanted = [name for name in stored if name.endswith(("/verdict.json", "/judgement.json", ".alert.json"))]
+    judged = ("/verdict.json", "/lost.json", "/judgement.json", ".alert.json")
+    wanted = [name for name in stored if name.endswith(judged)]
     if not wanted:
         raise CommandError(
             "nothing was judged about this run",

@@ -213,7 +213,7 @@ def test_what_a_teardown_itself_interrupts_is_not_preempted() -> None:
     assert world.left() == set()
 
 
-@pytest.mark.parametrize("record", ["evidence/00001/judgement.json", "alerts/one.alert.json"])
+@pytest.mark.parametrize("record", ["evidence/00001/judgement.json", "evidence/lost.json", "alerts/one.alert.json"])
 def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> None:
     """A refused later token or an alarm outweighs the word of the machine that it was preempted."""
     world = Attempts()

@@ -44,9 +44,24 @@ def test_an_attestation_lost_in_mid_run_closes_the_key(watched: World, few_lines
     assert closed["outcome"] == "refused", closed
     assert "silence" in closed["reason"], closed
     assert world.record(names.receipt(run)) is None
+    _is_lost_on_record(world, run)
     key = world.get(f"/v1/{names.run_key(world.settings, run)}/cryptoKeyVersions/1")
     assert key["state"] == "DESTROY_SCHEDULED"
     assert world.bills(run) == []
+
+
+def _is_lost_on_record(world: World, run: str) -> None:
+    """The loss is a record, and the signed bundle's claim on the machine says what it means."""
+    lost = world.record(names.lost(run)) or {}
+    assert (lost["released"], [one["reason"] for one in lost["reasons"]]) == (True, ["silence"])
+    assert world.bundle_problems(run) == []
+    report = world.record(names.report(run, "json")) or {}
+    claim = next(one for one in report["claims"] if one["id"] == "workload_attested")
+    assert claim["verdict"] == "not_met"
+    told = "\n".join(claim["reasons"])
+    assert f"lost {lost['time']}, by {lost['token']}: silence: " in told
+    assert "the data key was handed over" in told
+    assert "to do: " in told
 
 
 def test_a_vm_without_attestation_gets_no_key(watched: World, few_lines: bytes) -> None:

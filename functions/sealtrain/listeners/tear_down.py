@@ -170,6 +170,7 @@ def _was_trusted(run: str, storage: Storage, settings: Settings) -> bool:
     judged = [records.parse(storage.get(bucket, name), records.VerdictRecord, name) for name in verdicts]
     return (
         names.verdict(run) in stored
+        and names.lost(run) not in stored
         and all(one.verdict == "met" for one in judged)
         and not any(name.endswith(".alert.json") for name in stored)
     )

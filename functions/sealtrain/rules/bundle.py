@@ -205,6 +205,7 @@ def _contents(statement: Statement, root_pem: str, now: datetime | None) -> Iter
     yield _records(stated.evidence)
     yield _equal("subjects", _named(statement), statement.subject, _subjects(facts))
     yield _token(facts)
+    yield _later(facts)
     yield _receipt(facts)
     yield _completion(facts)
     yield _equal(
@@ -251,6 +252,20 @@ def _token(facts: Facts) -> Check:
     if judgement.met:
         return Check("token", True, f"path, signature, nonce and policy hold: {judgement.trust_root}")
     return Check("token", True, f"was refused, and is refused again: {reasons}")
+
+
+def _later(facts: Facts) -> Check:
+    """What is said of a later attestation can be read, and the token that it is about is the one enclosed."""
+    lost, alert, shown = facts.lost, facts.alert, facts.evidence.records.get("lost_token")
+    broken = [f"{word}: {facts.problems[word]}" for word in ("lost", "alert") if word in facts.problems]
+    if lost and (shown is None or (shown.name, shown.sha256) != (lost.token, lost.token_sha256)):
+        broken.append(f"the token that it is about is not enclosed: {lost.token}")
+    if broken:
+        return Check("later attestations", False, "; ".join(broken))
+    told = [f"lost {lost.time}" if lost else "", f"alarm {alert.time}" if alert else ""]
+    codes = sorted({finding.reason for one in (lost, alert) if one for finding in one.reasons})
+    said = ", ".join(filter(None, told))
+    return Check("later attestations", True, f"{said}: {', '.join(codes)}" if said else "none was refused")
 
 
 def _receipt(facts: Facts) -> Check:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sealtrain.rules import logs
 from sealtrain.rules.cost import seconds_between
-from sealtrain.rules.evidence.attested import HWMODELS
+from sealtrain.rules.evidence.attested import HWMODELS, TO_DO
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.facts import Facts
 from sealtrain.rules.proof import CHECKPOINT_DAYS
@@ -60,26 +60,53 @@ def dataset_bound(facts: Facts) -> Found:
 
 
 def workload_attested(facts: Facts) -> Found:
-    """Judge the token again and compare with the recorded verdict; silence is a failure."""
+    """Judge the token again, compare with the recorded verdict, and read what a later look refused.
+
+    Silence is a failure.
+    """
     if facts.token_record is None:
-        if facts.problems.get("token") or facts.machine is None:
-            return _missing(facts, "token", "no machine was started, so nothing was attested")
-        return _not_met("silence: a machine ran and showed no token")
+        return _without_token(facts)
     judgement, verdict = facts.judgement, facts.verdict
     if verdict is None or judgement is None:
         told = facts.problems.get("verdict") or facts.problems.get("token")
         return _not_met(told or "a token came, and verdict, order, plan or machine is not on record")
     if not judgement.met:
-        return _not_met(
-            *(f"{f.reason}: {f.field}: got {f.got}, expected {f.expected}" for f in judgement.findings)
-        )
+        return _not_met(*(_shown(finding) for finding in judgement.findings))
     if verdict.verdict != "met" or verdict.token_digest != judgement.token_digest:
         return _not_met("the recorded verdict is not about this token, or was not met")
+    refused = _refused_later(facts)
+    if refused:
+        return _not_met(f"accepted {verdict.time}, but not to the end", *refused)
     return _met(
         "the token is genuine, fresh, bound to this order and key, and meets every clause of policy "
         f"{judgement.policy_version}",
         f"whose word it is: {judgement.trust_root}",
     )
+
+
+def _without_token(facts: Facts) -> Found:
+    if facts.problems.get("token") or facts.machine is None:
+        return _missing(facts, "token", "no machine was started, so nothing was attested")
+    return _not_met("silence: a machine ran and showed no token")
+
+
+def _refused_later(facts: Facts) -> list[str]:
+    """What a later look found about an accepted machine: which look, when, why; what it had; what to do."""
+    lost, alert = facts.lost, facts.alert
+    told = [facts.problems[word] for word in ("lost", "alert") if word in facts.problems]
+    if lost is not None:
+        told += [f"lost {lost.time}, by {lost.token}: {_shown(finding)}" for finding in lost.reasons]
+    if alert is not None:
+        told += [f"alarm {alert.time}, by {alert.source}: {_shown(finding)}" for finding in alert.reasons]
+    if not told:
+        return []
+    released = facts.evidence.records.get("release")
+    had = f"handed over {released.created}" if released else "not handed over"
+    return [*told, f"the data key was {had}", f"to do: {TO_DO[released is not None]}"]
+
+
+def _shown(finding: Finding) -> str:
+    return f"{finding.reason}: {finding.field}: got {finding.got}, expected {finding.expected}"
 
 
 def key_released_after_verdict(facts: Facts) -> Found:

@@ -74,8 +74,8 @@ TABLE: tuple[tuple[str, str, tuple[str, ...], Callable[[Facts], Found]], ...] = 
     ),
     (
         "workload_attested",
-        "The machine and its container were attested before anything was handed over",
-        ("token", "verdict", "order"),
+        "The machine and its container were attested before anything was handed over, and stayed so",
+        ("token", "verdict", "order", "lost", "lost_token", "alert"),
         rules.workload_attested,
     ),
     (

@@ -17,7 +17,7 @@ import msgspec
 from sealtrain.rules import canonical, dsse, logs, records
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import Cost, estimate
-from sealtrain.rules.errors import SealtrainError
+from sealtrain.rules.errors import EvidenceError, SealtrainError
 from sealtrain.rules.evidence import attested, token
 from sealtrain.rules.evidence.policy import Deployment
 from sealtrain.rules.job import FrozenJob
@@ -27,21 +27,8 @@ from sealtrain.rules.proof import Lifetime, Proof, lifetimes
 from sealtrain.rules.receipt import Receipt
 from sealtrain.rules.receipt import parse as parse_receipt
 
-WORDS = (
-    "job",
-    "plan",
-    "order",
-    "token",
-    "verdict",
-    "release",
-    "completion",
-    "receipt",
-    "published",
-    "teardown",
-    "proof",
-)
-
 T = TypeVar("T")
+AboutRun = TypeVar("AboutRun", records.Loss, records.Alert)
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +92,16 @@ class Facts:
     def verdict(self) -> records.VerdictRecord | None:
         """What was decided before any key was handed over."""
         return self._read("verdict", lambda data: records.parse(data, records.VerdictRecord, "the verdict"))
+
+    @cached_property
+    def lost(self) -> records.Loss | None:
+        """That the machine lost its attestation after it was accepted; a refusal needs no second judge."""
+        return self._read("lost", lambda data: _of_run(self.evidence.run, data, records.Loss))
+
+    @cached_property
+    def alert(self) -> records.Alert | None:
+        """The first alarm that was raised about the machine."""
+        return self._read("alert", lambda data: _of_run(self.evidence.run, data, records.Alert))
 
     @cached_property
     def token_record(self) -> records.TokenRecord | None:
@@ -212,6 +209,13 @@ class Facts:
         except (SealtrainError, ValueError, TypeError) as error:
             self.problems[word] = str(error)[:300]
             return None
+
+
+def _of_run(run: str, data: bytes, kind: type[AboutRun]) -> AboutRun:
+    found = records.parse(data, kind, kind.__name__.lower())
+    if found.run != run:
+        raise EvidenceError("it is another run's", field="run", got=found.run, expected=run)
+    return found
 
 
 def _said(data: bytes, by: records.TokenRecord) -> records.Completion:

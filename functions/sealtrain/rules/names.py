@@ -170,6 +170,11 @@ def judgement(token: str) -> str:
     return f"{token.removesuffix('token.json')}judgement.json"
 
 
+def lost(run: str) -> str:
+    """Evidence: that an accepted machine lost its attestation, and why."""
+    return f"runs/{run}/evidence/lost.json"
+
+
 def alert_prefix(run: str) -> str:
     """Evidence: where a run's alerts stand."""
     return f"runs/{run}/alerts/"
@@ -351,11 +356,6 @@ def subscription(s: Settings, word: str) -> str:
 def hyphened(word: str) -> str:
     """A function's word as the cloud spells it."""
     return word.replace("_", "-")
-
-
-def function_url(s: Settings, word: str) -> str:
-    """The function's address, which is also the audience of its callers' tokens."""
-    return f"https://{s.region}-{s.project}.cloudfunctions.net/{hyphened(word)}"
 
 
 def service_account(s: Settings, word: str) -> str:

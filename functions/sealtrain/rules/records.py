@@ -52,6 +52,24 @@ class VerdictRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed: Deployment | None = None
 
 
+class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That an accepted machine lost its attestation. `time` is when that was seen, RFC 3339 UTC.
+
+    `token` is the later token record that was refused; of a silence, the newest that was good. `released`:
+    whether the data key had been handed over by then, so that it cannot be taken back.
+    """
+
+    run: str
+    time: str
+    reasons: tuple[Finding, ...]
+    token: str
+    token_sha256: str
+    released: bool
+    policy_version: str
+    policy_digest: str
+    verifier: str
+
+
 class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a log entry raised. `time` is the entry's own; `source` the kept entry, by name and digest.
 

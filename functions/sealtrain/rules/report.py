@@ -44,7 +44,8 @@ NOT_CHECKED = (
 # How each claim is checked, for readers who do not know the machinery.
 CHECKED_BY = {
     "dataset_bound": "the order, frozen before the machine existed, against the machine's signed receipt",
-    "workload_attested": "the attestation token: signature, freshness, nonce, and each clause of the policy",
+    "workload_attested": "the attestation token: signature, freshness, nonce, and each clause of the policy; "
+    "whether a later look at the machine refused it",
     "key_released_after_verdict": "the storage's own times of verdict and hand-over",
     "key_log": "the key service's own log of who used the key",
     "model_from_attested_workload": "the receipt under the attested key, and the stored model read back",

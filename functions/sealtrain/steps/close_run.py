@@ -17,7 +17,7 @@ import msgspec
 
 from sealtrain.rules import bundle, canonical, dsse, names, records, report, tables
 from sealtrain.rules.claims import evaluate
-from sealtrain.rules.errors import AlreadyExistsError, NotReadyError
+from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotReadyError
 from sealtrain.rules.evidence import policy
 from sealtrain.rules.facts import Evidence, Facts, Record
 from sealtrain.rules.ledger import is_entry
@@ -126,10 +126,12 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         "teardown": (state, names.teardown(run)),
         "token": (evidence, names.token(run)),
         "verdict": (evidence, names.verdict(run)),
+        "lost": (evidence, names.lost(run)),
         "receipt": (evidence, names.receipt(run)),
         "published": (evidence, records.published(run)),
         "proof": (evidence, names.proof(run)),
     }
+    places |= {word: (evidence, name) for word, name in _refused_later(run, storage, evidence).items()}
     found = {word: _record(storage, bucket, name) for word, (bucket, name) in places.items()}
     below_logs = storage.list(evidence, f"{names.evidence_prefix(run)}logs/")
     collected = [one for one in below_logs if names.is_log_entry(one.name)]
@@ -147,6 +149,17 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         logs=logs,
         logs_left_out=len(collected) - len(logs),
     )
+
+
+def _refused_later(run: str, storage: Storage, bucket: str) -> dict[str, str]:
+    """The names of the token that a record of a loss is about, and of the first alarm, if there are any."""
+    found: dict[str, str] = {}
+    lost = storage.find(bucket, names.lost(run))
+    if lost is not None:
+        with suppress(EvidenceError):  # a broken record goes into the bundle, which says that it is broken
+            found["lost_token"] = records.parse(lost, records.Loss, "lost.json").token
+    alerts = sorted(storage.list(bucket, names.alert_prefix(run)), key=lambda one: (one.created, one.name))
+    return {**found, "alert": alerts[0].name} if alerts else found
 
 
 def _record(storage: Storage, bucket: str, name: str) -> Record | None:

@@ -4,7 +4,8 @@
   follow once more from token, order, plan and ledger at its recorded time, under what is allowed now:
   whoever could place a record in the bucket has not thereby accepted a machine.
 - A token that is refused, and a machine that ends or stays silent without one, disables the run's key
-  versions: nothing can open the data then. So does a machine that goes on and shows no fresh token any more.
+  versions: nothing can open the data then. So does a machine that goes on and shows no fresh token any more,
+  or a worse one. Such a loss is a record of its own; the first one stands, whatever the machine shows later.
 """
 
 from __future__ import annotations
@@ -68,11 +69,14 @@ def verify_evidence(
     if verdict is None:
         verdict = _keep(storage, settings, _first(case, storage, compute, settings, clock()))
     reasons = verdict.reasons
+    released = storage.stat(names.state_bucket(settings), names.release(run)) is not None
     if verdict.verdict == "met":
         reasons = _objections(verdict, case, storage, settings, clock())
-        reasons = reasons or _lost_since(case, storage, compute, settings, clock())
         if not reasons:
-            return Result(run=run, verdict="met", trust_root=verdict.trust_root)
+            loss = _loss(case, released, storage, compute, settings, clock())
+            if loss is None:
+                return Result(run=run, verdict="met", trust_root=verdict.trust_root)
+            reasons = loss.reasons
     for version in kms.list_versions(names.run_key(settings, run)):
         if version.state == "ENABLED":
             kms.disable_version(version.name)
@@ -82,7 +86,7 @@ def verify_evidence(
         field=first.field,
         got=first.got,
         expected=first.expected,
-        remedy="the key stays closed; read verdict.json, correct the cause, start another attempt",
+        remedy=f"{attested.TO_DO[released]}; `sealtrain explain {run}` tells of each reason",
     )
 
 
@@ -179,13 +183,41 @@ def _objections(
     )
 
 
-def _lost_since(
-    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
-) -> tuple[Finding, ...]:
-    """Why a machine that was accepted has lost its attestation; none while it renews it, or has ended.
+def _loss(
+    case: _Case, released: bool, storage: Storage, compute: Compute, settings: Settings, now: datetime
+) -> records.Loss | None:
+    """The record that the attestation was lost: the one that stands, or one of what is found now."""
+    bucket, name = names.evidence_bucket(settings), names.lost(case.run)
+    stands = storage.find(bucket, name)
+    if stands is None:
+        token_name, reasons = _look_again(case, storage, compute, settings, now)
+        if not reasons:
+            return None
+        loss = records.Loss(
+            run=case.run,
+            time=now.isoformat(),
+            reasons=reasons,
+            token=token_name,
+            token_sha256=canonical.digest(storage.get(bucket, token_name)),
+            released=released,
+            policy_version=policy.load().version,
+            policy_digest=policy.load().digest,
+            verifier=token.VERIFIER,
+        )
+        with suppress(AlreadyExistsError):  # the first one stands
+            storage.create(bucket, name, canonical.dumps(loss))
+        stands = storage.get(bucket, name)
+    return records.parse(stands, records.Loss, "lost.json")
 
-    A token is judged at the time at which the storage took it, and only the machine's own count. Looked at
-    are those that can still be fresh, and those that a fresh one can be a copy of.
+
+def _look_again(
+    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
+) -> tuple[str, tuple[Finding, ...]]:
+    """The newest good or the refused token of an accepted machine, by name, and why its attestation is lost.
+
+    No reasons while it renews it, or has ended. A token is judged at the time at which the storage took it,
+    and only the machine's own count. Looked at are those that can still be fresh, and those that a fresh one
+    can be a copy of.
     """
     bucket, first = names.evidence_bucket(settings), names.token(case.run)
     every_s, rules = case.order.evidence.renew_s, policy.load().token
@@ -198,7 +230,7 @@ def _lost_since(
         if name.endswith("/token.json") and name != first and seconds_between(time, now.isoformat()) <= back_s
     ]
     record = records.parse(storage.get(bucket, first), records.TokenRecord, "token.json")
-    newest = created[first]
+    newest = first
     seen: set[str] = {canonical.digest(record.token.encode())}
     for name in sorted(later, key=lambda name: (created[name], name)):
         verdict = attested.again(
@@ -215,13 +247,14 @@ def _lost_since(
         if attested.is_foreign(verdict):
             continue
         if verdict.reasons:
-            return verdict.reasons
-        newest = created[name]
+            return name, verdict.reasons
+        newest = name
         seen.add(verdict.token_digest)
-    age_s = seconds_between(newest, now.isoformat())
+    age_s = seconds_between(created[newest], now.isoformat())
     if age_s <= missed_s or _ended(compute, case.machine.name, now):
-        return ()
-    return (_finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s"),)
+        return newest, ()
+    silence = _finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s")
+    return newest, (silence,)
 
 
 def _ended(compute: Compute, name: str, now: datetime) -> str:

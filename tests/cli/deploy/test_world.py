@@ -134,7 +134,8 @@ MAKER_OF = {
 }
 WITNESS_OF = {
     **{names.token(RUN): "workload", names.receipt(RUN): "workload"},
-    **{names.verdict(RUN): "verify_evidence", records.published(RUN): "publish_model"},
+    **{names.verdict(RUN): "verify_evidence", names.lost(RUN): "verify_evidence"},
+    records.published(RUN): "publish_model",
     **{names.log_entry(RUN, "1x"): "record_attestation", names.alert(RUN, "1x"): "record_attestation"},
     **{names.judgement(f"runs/{RUN}/evidence/00001/token.json"): "record_attestation"},
     names.proof(RUN): "tear_down",

@@ -24,6 +24,12 @@ from sealtrain.rules.shapes import SHAPES
 
 SILENCE_S = 900
 """How long a machine may run before it has shown a token (a GPU's driver takes minutes)."""
+TO_DO = {
+    False: "the key stays closed: correct the cause, start another attempt",
+    True: "the data key had been handed over: hold the data for known to whoever ran the machine; "
+    "correct the cause, start another attempt",
+}
+"""What is left to do about a machine whose evidence is refused, by whether it had the data key."""
 HWMODELS = {"SEV": "GCP_AMD_SEV", "TDX": "GCP_INTEL_TDX"}
 
 
