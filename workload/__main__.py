@@ -59,7 +59,7 @@ def main() -> int:
         reason, detail = _told(error)
         _log("workload.failed", order, severity="ERROR", reason=reason, detail=detail)
         if order is not None and attestation is not None:
-            publish_end(cloud, order, attestation, "failed", reason, None)
+            publish_end(cloud, order, attestation, "failed", reason, getattr(error, "left", None))
         return 1
     return 0
 
@@ -104,8 +104,8 @@ def _run(cloud: Cloud, order: Order, order_digest: str, attestation: Attestation
             out, printed = child.train(
                 data, order.arguments, work, limits, lambda: _show(cloud, order, attestation)
             )
-        except Preempted:
-            _leave_checkpoint(cloud, order, work / child.CHECKPOINT)
+        except Preempted as notice:
+            _leave_checkpoint(cloud, order, work / child.CHECKPOINT, notice)
             raise
         finished = _now()
         _log("trainer.finished", order, printed_bytes=printed)
@@ -127,9 +127,10 @@ def _show(cloud: Cloud, order: Order, attestation: Attestation) -> None:
         _log("workload.not_attested", order, severity="WARNING", detail=error.detail)
 
 
-def _leave_checkpoint(cloud: Cloud, order: Order, folder: Path) -> None:
+def _leave_checkpoint(cloud: Cloud, order: Order, folder: Path, notice: Preempted) -> None:
     try:
-        _log("checkpoint.sealed", order, files=checkpoint.save(cloud, order, folder))
+        notice.left = checkpoint.save(cloud, order, folder)
+        _log("checkpoint.sealed", order, manifest=notice.left)
     except WorkloadError as error:
         _log("checkpoint.lost", order, severity="ERROR", detail=error.detail)
 

@@ -3,7 +3,7 @@
 - It leaves as one sealed archive of plain files, so that no name which the trainer chose can be read.
 - Its key is wrapped by the deployment's checkpoint key, which only attested VMs may use to open, and
   bound to what the order says is trained: another dataset, image or arguments open nothing.
-- The order says, by digest, which checkpoint is gone on from. The manifest is written last.
+- The manifest is written last; the VM's signed word holds its digest, and the order that goes on from it.
 """
 
 import tarfile
@@ -23,19 +23,19 @@ from workload.sealed import open_files, seal_files
 _ARCHIVE = "checkpoint.tar"
 
 
-def save(cloud: Cloud, order: Order, folder: Path) -> int:
-    """Seal the folder's files; give their number. Of no files there is no checkpoint."""
+def save(cloud: Cloud, order: Order, folder: Path) -> str | None:
+    """Seal the folder's files; give the digest of their manifest. Of no files there is no checkpoint."""
     place = order.checkpoint
     with tempfile.TemporaryDirectory(prefix="sealtrain-") as private:
         archive = Path(private, _ARCHIVE)
         with tarfile.open(archive, "w") as packed:
             packed.add(folder, arcname=".", filter=_plain)
-            count = sum(member.isreg() for member in packed.getmembers())
-        if count:
-            files = {_ARCHIVE: archive}
-            manifest = seal_files(cloud, place.bucket, place.prefix, place.kms_key, training_id(order), files)
-            cloud.create_record(place.bucket, f"{place.prefix}manifest.json", manifest.encode())
-    return count
+            if not any(member.isreg() for member in packed.getmembers()):
+                return None
+        files, bound_to = {_ARCHIVE: archive}, training_id(order)
+        data = seal_files(cloud, place.bucket, place.prefix, place.kms_key, bound_to, files).encode()
+    cloud.create_record(place.bucket, f"{place.prefix}manifest.json", data)
+    return canonical.digest(data)
 
 
 def restore(cloud: Cloud, order: Order, attestation: Attestation, folder: Path) -> None:

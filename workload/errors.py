@@ -21,4 +21,6 @@ class WorkloadError(Exception):
 
 
 class Preempted(BaseException):
-    """The platform is stopping this VM. No `except Exception` of a library holds it up."""
+    """The platform is stopping this VM. No `except Exception` holds it up. `left`: checkpoint's digest."""
+
+    left: str | None = None

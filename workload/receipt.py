@@ -50,9 +50,9 @@ def _entry(file: sealing.SealedFile) -> dict[str, Any]:
 
 
 def publish_end(
-    cloud: Cloud, order: Order, attestation: Attestation, state: str, reason: str, receipt: str | None
+    cloud: Cloud, order: Order, attestation: Attestation, state: str, reason: str, left: str | None
 ) -> None:
-    """Tell how the run ended, signed: all VMs may write to this topic."""
-    message = {"run": order.run, "state": state, "reason": reason, "receipt_digest": receipt}
+    """Tell how the run ended and the digest of what it left, signed: all VMs may write to this topic."""
+    message = {"run": order.run, "state": state, "reason": reason, "left_digest": left}
     signature = b64encode(attestation.sign(canonical.dumps(message))).decode()
     cloud.publish(order.events_topic, canonical.dumps({**message, "signature": signature}))

@@ -245,7 +245,7 @@ class World(memory.World):
 
     def word(self, run: str, state: str, key: Any = None, **changes: Any) -> dict[str, Any]:
         """The workload's last message, signed by the attested key unless another is given."""
-        said = {"run": run, "state": state, "reason": "", "receipt_digest": None, **changes}
+        said = {"run": run, "state": state, "reason": "", "left_digest": None, **changes}
         signature = authority.ec_signer(key or self.workload_key)(canonical.dumps(said))
         return {**said, "signature": base64.b64encode(signature).decode()}
 

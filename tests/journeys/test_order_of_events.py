@@ -83,7 +83,7 @@ def test_a_message_of_somebody_else_ends_no_run(world: World, few_lines: bytes) 
         "run": run,
         "state": "failed",
         "reason": "trainer_exit",
-        "receipt_digest": None,
+        "left_digest": None,
         "signature": "AAAA",
     }
     for name in (names.claim(run), names.order(run), names.release(run)):

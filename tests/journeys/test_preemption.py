@@ -11,7 +11,7 @@ import msgspec
 import psutil
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import compute_v1
-from sealtrain.rules import names
+from sealtrain.rules import canonical, names
 from sealtrain.rules.uploads import Upload, run_of
 
 from tests.journeys.world import World
@@ -36,6 +36,9 @@ def test_a_preempted_training_goes_on_in_the_next_attempt(world: World, few_line
     assert world.bills(run_of(first)) == []
     left = world.json(world.models, names.checkpoint_manifest(run_of(first)))
     assert left is not None
+    said = world.json(world.state, names.completion(run_of(first))) or {}
+    place = world.models.blob(names.checkpoint_manifest(run_of(first)))
+    assert said["left_digest"] == canonical.digest(place.download_as_bytes())
     sealed = world.models.blob(left["files"][0]["parts"][0]["object"]).download_as_bytes()
     assert b"weight" not in sealed
 

@@ -109,6 +109,7 @@ def test_a_checkpoint_leaves_sealed_and_comes_back(make_run: Make) -> None:
     left = {name: data for (bucket, name), data in first.world.objects.items() if "checkpoints/" in name}
     assert set(left) == {MANIFEST, "checkpoints/r0123456789ab/checkpoint.tar.part-00000"}
     assert not [data for data in left.values() if b"salt" in data or b"passwd" in data]
+    assert unsigned(first)[0]["left_digest"] == sha256(left[MANIFEST])
     second = next_attempt(make_run, first)
     code, printed = second.finish()
     assert code == 0, printed
@@ -136,6 +137,19 @@ def test_a_trainer_that_keeps_nothing_leaves_no_checkpoint(make_run: Make) -> No
     source = "import pathlib, sys, time\npathlib.Path(sys.argv[4], 'ready').touch()\ntime.sleep(60)\n"
     run = preempted(make_run, source)
     assert not [name for _, name in run.world.objects if "checkpoint" in name]
+    assert unsigned(run)[0]["left_digest"] is None
+
+
+def test_a_checkpoint_that_cannot_be_written_is_not_spoken_of(make_run: Make) -> None:
+    """Who puts other bytes in its place cannot have the VM sign for them: its word names none."""
+    run = make_run(GOES_ON)
+    run.freeze()
+    run.release()
+    run.world.objects["models", MANIFEST] = b"another's"
+    code, printed = run.stop_when(lambda: ready(run))
+    assert code == 1
+    assert "checkpoint.lost" in printed
+    assert (unsigned(run)[0]["reason"], unsigned(run)[0]["left_digest"]) == ("preempted", None)
 
 
 def test_a_machine_that_trains_shows_itself_anew(make_run: Make) -> None:

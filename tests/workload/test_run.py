@@ -78,7 +78,7 @@ def test_a_run_gives_a_sealed_model_and_a_signed_receipt(make_run: Make, tmp_pat
             "run": "r0123456789ab",
             "state": "succeeded",
             "reason": "",
-            "receipt_digest": sha256(envelope),
+            "left_digest": sha256(envelope),
         }
     ]
     (tmp_path / "m").write_bytes(model)

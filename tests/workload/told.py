@@ -33,7 +33,7 @@ def unsigned(run: Run) -> list[dict[str, Any]]:
 def failed(run: Run, reason: str, outcome: tuple[int, str] | None = None) -> str:
     """Expect one failure message with this reason, no receipt and no model; give the output."""
     code, printed = outcome or run.finish()
-    told = {"run": "r0123456789ab", "state": "failed", "reason": reason, "receipt_digest": None}
+    told = {"run": "r0123456789ab", "state": "failed", "reason": reason, "left_digest": None}
     assert unsigned(run) == [told], printed
     assert code == 1
     assert ("evidence", f"{EVIDENCE}/receipt.json") not in run.world.objects

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from sealtrain.rules import canonical, dsse, names, records
+from sealtrain.rules import canonical, names, records
 from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotFoundError, RefusedError
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.settings import Settings
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the workload ended; `reason` is one word and holds no data. `signature`: rules/records.py."""
+    """How the workload ended; `reason` is one word and holds no data. The rest: rules/records.py."""
 
     run: str
     state: Literal["succeeded", "failed"]
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
-    receipt_digest: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    left_digest: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     signature: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
@@ -72,7 +72,7 @@ def record_completion(
         run=run,
         state=request.state,
         reason=request.reason,
-        receipt_digest=request.receipt_digest,
+        left_digest=request.left_digest,
         signature=request.signature,
         time=clock().isoformat(),
     )
@@ -90,8 +90,7 @@ def _is_signed(said: records.Completion, storage: Storage, settings: Settings) -
     if shown is None:
         return False
     try:
-        key = records.parse(shown, records.TokenRecord, "token.json").public_key_pem
-        dsse.check_signature(said.said(), said.signature, key, "signature")
+        said.check(records.parse(shown, records.TokenRecord, "token.json"))
     except EvidenceError:
         return False
     return True

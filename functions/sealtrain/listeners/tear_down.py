@@ -12,7 +12,7 @@ again until it succeeds: NotReadyError means that something still stood at the e
 - A checkpoint belongs to the attempt that left it, and then to the one whose machine goes on from it. The
   newest one of a run that was preempted stays for the next attempt; every other end removes them all.
 - Preempted is a run whose machine said so before any end was asked for: the delete of a teardown signals the
-  machine in the same way. Nothing is kept of a machine whose evidence was refused or raised an alarm.
+  machine in the same way. Kept is what its signed word names, and only if it was trusted to its end.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sealtrain.rules import canonical, names, proof, records
+from sealtrain.rules.checkpoints import was_trusted
 from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import (
     AlreadyExistsError,
@@ -140,40 +141,30 @@ def _checkpoints(request: Request, storage: Storage, ledger: Ledger, settings: S
     older = (resume.run,) if resume else ()
     if older and not any(one.kind == "instance" and one.phase == "made" for one in ledger.entries(run)):
         return _Checkpoints(removed=(run,), kept=older)  # no machine ever went on from it
-    if not _was_preempted(request, storage, settings):
+    last = _preempted(request, storage, settings)
+    if last is None:
         return _Checkpoints(removed=(run, *older))
     own = storage.list(names.models_bucket(settings), names.checkpoint_prefix(run))
-    if any(one.name == names.checkpoint_manifest(run) for one in own):
+    if last.left_digest and any(one.name == names.checkpoint_manifest(run) for one in own):
         return _Checkpoints(removed=older, kept=(run,))
     return _Checkpoints(removed=(run,), kept=older)
 
 
-def _was_preempted(request: Request, storage: Storage, settings: Settings) -> bool:
-    """Whether a machine that was trusted to its end was preempted before any end was asked for."""
+def _preempted(request: Request, storage: Storage, settings: Settings) -> records.Completion | None:
+    """The last word of a machine that was trusted to its end and preempted before any end was asked for."""
     state, completion = names.state_bucket(settings), names.completion(request.run)
     said, asked = storage.stat(state, completion), storage.stat(state, names.teardown(request.run))
     if said is None or request.reason != proof.RUN_ENDED:
-        return False
+        return None
     if asked is not None:
         why = records.plain(storage.get(state, asked.name), "teardown.json").get("reason")
         if why != proof.RUN_ENDED or seconds_between(asked.created, said.created):
-            return False
+            return None
     last = records.parse(storage.get(state, completion), records.Completion, "completion.json")
-    return last.reason == "preempted" and _was_trusted(request.run, storage, settings)
-
-
-def _was_trusted(run: str, storage: Storage, settings: Settings) -> bool:
-    """Whether the machine's evidence was accepted, and nothing on record speaks against it since."""
-    bucket = names.evidence_bucket(settings)
-    stored = [one.name for one in storage.list(bucket, names.evidence_prefix(run))]
-    verdicts = [name for name in stored if name.endswith(("/verdict.json", "/judgement.json"))]
-    judged = [records.parse(storage.get(bucket, name), records.VerdictRecord, name) for name in verdicts]
-    return (
-        names.verdict(run) in stored
-        and names.lost(run) not in stored
-        and all(one.verdict == "met" for one in judged)
-        and not any(name.endswith(".alert.json") for name in stored)
-    )
+    evidence = names.evidence_bucket(settings)
+    stored = [one.name for one in storage.list(evidence, names.evidence_prefix(request.run))]
+    trusted = was_trusted(request.run, stored, lambda name: storage.get(evidence, name))
+    return last if last.reason == "preempted" and trusted else None
 
 
 class _Pass:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sealtrain.rules import canonical, dsse, logs, records
+from sealtrain.rules import canonical, logs, records
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import Cost, estimate
 from sealtrain.rules.errors import EvidenceError, SealtrainError
@@ -220,5 +220,5 @@ def _of_run(run: str, data: bytes, kind: type[AboutRun]) -> AboutRun:
 
 def _said(data: bytes, by: records.TokenRecord) -> records.Completion:
     said = records.parse(data, records.Completion, "the completion")
-    dsse.check_signature(said.said(), said.signature, by.public_key_pem, "completion.signature")
+    said.check(by)
     return said

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from cryptography.hazmat.primitives import serialization
 
-from sealtrain.rules import canonical
+from sealtrain.rules import canonical, dsse
 from sealtrain.rules.errors import EvidenceError, InvalidRequestError
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.evidence.policy import Deployment
@@ -106,13 +106,14 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the workload told job-events at its end, and when it was recorded.
 
-    `signature` is base64, ECDSA P-256 over `said`, by the key that the run's token binds.
+    `left_digest` is that of what it left: its receipt or, preempted, its checkpoint's manifest. `signature`
+    is base64, ECDSA P-256 over `said`, by the key that the run's token binds.
     """
 
     run: str
     state: Literal["succeeded", "failed"]
     reason: str
-    receipt_digest: str | None
+    left_digest: str | None
     signature: str
     time: str
 
@@ -123,9 +124,13 @@ class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "run": self.run,
                 "state": self.state,
                 "reason": self.reason,
-                "receipt_digest": self.receipt_digest,
+                "left_digest": self.left_digest,
             }
         )
+
+    def check(self, by: TokenRecord) -> None:
+        """Raise EvidenceError unless the key beside this token signed it."""
+        dsse.check_signature(self.said(), self.signature, by.public_key_pem, "completion.signature")
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

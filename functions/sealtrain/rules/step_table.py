@@ -160,6 +160,8 @@ STEPS: tuple[Function, ...] = (
         SEAL,
         may_read("bucket:models", "find the checkpoint of an earlier attempt", "checkpoints/"),
         may_list("bucket:models", "tell that there is no checkpoint"),
+        may_read("bucket:evidence", "see that an earlier attempt's machine was trusted", "runs/"),
+        may_list("bucket:evidence", "see that nothing speaks against that machine"),
         Grant(
             "ring:release",
             ("cloudkms.cryptoKeyVersions.useToEncrypt",),

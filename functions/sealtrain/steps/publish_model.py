@@ -88,9 +88,9 @@ def _checked_receipt(run: str, storage: Storage, settings: Settings) -> tuple[Or
         _compare(f"receipt.{finding.field}", finding.got, finding.expected)
     completed = storage.find(state, names.completion(run))
     if completed is not None:
-        told = records.parse(completed, records.Completion, "completion.json").receipt_digest
+        told = records.parse(completed, records.Completion, "completion.json").left_digest
         if told is not None:
-            _compare("completion.receipt_digest", told, canonical.digest(signed))
+            _compare("completion.left_digest", told, canonical.digest(signed))
     return order, found, canonical.digest(signed)
 
 

@@ -22,12 +22,13 @@ from msgspec.structs import replace
 
 from sealtrain.rules import names
 from sealtrain.rules.canonical import digest
+from sealtrain.rules.checkpoints import check_left, was_trusted
 from sealtrain.rules.dataset import check_pinned
 from sealtrain.rules.errors import NotFoundError, RefusedError
 from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, SourceObject
 from sealtrain.rules.order import Dataset, HeldKey, Order, Resume, encode, training_id
-from sealtrain.rules.records import Completion
+from sealtrain.rules.records import Completion, TokenRecord, parse
 from sealtrain.rules.sealed import Part
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import earlier, run_of, source_changed
@@ -166,7 +167,8 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
     """The order with the checkpoint that the attempt before left, or had itself gone on from, if any.
 
     Only of the same training: other data, image or arguments begin anew. A checkpoint of that attempt's own
-    counts only with the signed word of its machine that it was preempted.
+    counts only if its machine was preempted, and trusted to its end. Raises EvidenceError for one that this
+    machine did not leave (rules/checkpoints.py).
     """
     before = earlier(state.claim(order.run).upload)
     past = None if before is None else state.find(names.order(run_of(before)), Order)
@@ -175,11 +177,19 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
     place, resume = order.checkpoint, past.checkpoint.resume
     own = storage.find(place.bucket, names.checkpoint_manifest(past.run))
     said = state.find(names.completion(past.run), Completion)
-    if own is not None and said is not None and said.reason == "preempted":
+    if own is not None and said is not None and said.reason == "preempted" and _was_trusted(past, storage):
+        by = parse(storage.get(past.evidence.bucket, names.token(past.run)), TokenRecord, "token.json")
+        check_left(past.run, said, by, digest(own))
         resume = Resume(run=past.run, manifest=names.checkpoint_manifest(past.run), sha256=digest(own))
     elif resume is not None and storage.find(place.bucket, resume.manifest) is None:
         resume = None
     return replace(order, checkpoint=replace(place, resume=resume))
+
+
+def _was_trusted(past: Order, storage: Storage) -> bool:
+    bucket = past.evidence.bucket
+    stored = [one.name for one in storage.list(bucket, names.evidence_prefix(past.run))]
+    return was_trusted(past.run, stored, lambda name: storage.get(bucket, name))
 
 
 def _copy(frozen: FrozenJob, bucket: str, storage: Storage, more: Callable[[], bool]) -> bool:

@@ -30,9 +30,9 @@ def test_completion_is_kept_and_the_workflow_woken() -> None:
     """The first message is recorded with its time, and the stored callback is posted."""
     world = World()
     run = attested(world)
-    found = world.call(record_completion, **world.word(run, "succeeded", receipt_digest="sha256:x"))
+    found = world.call(record_completion, **world.word(run, "succeeded", left_digest="sha256:x"))
     assert (found.recorded, found.woken) == ("first", True)
-    assert (kept(world, run) or {})["receipt_digest"] == "sha256:x"
+    assert (kept(world, run) or {})["left_digest"] == "sha256:x"
     assert world.executions.posted == [("http://127.0.0.1:1/callback", {"run": run})]
 
 
@@ -68,7 +68,7 @@ def forgeries(world: World, run: str) -> dict[str, dict[str, Any]]:
         "another run's key": world.word(run, "failed", authority.workload_key("another run")),
         "another reason": {**genuine, "reason": "preempted"},
         "another state": {**genuine, "state": "succeeded"},
-        "another receipt": {**genuine, "receipt_digest": "sha256:" + "00" * 32},
+        "another receipt": {**genuine, "left_digest": "sha256:" + "00" * 32},
         "another run's message": {**world.word("r000000000000", "failed"), "run": run},
     }
 

@@ -106,4 +106,4 @@ def test_receipt_has_to_be_the_one_that_was_told() -> None:
     told = records.Completion(run, "succeeded", "", "sha256:" + "00" * 32, "", "2026-11-22T12:00:00Z")
     state = names.state_bucket(world.settings)
     world.storage.create(state, names.completion(run), canonical.dumps(told))
-    assert "receipt_digest" in refused(world, run)
+    assert "left_digest" in refused(world, run)
