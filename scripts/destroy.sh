@@ -27,9 +27,10 @@ nothing_is_owned() {
   done
 }
 
-# The functions' source and the runs' working records would keep their buckets.
+# The functions' source, the runs' working records and checkpoints would keep their buckets. A checkpoint opens
+# under a key that goes as well, and only for an attempt at an upload, of which none is left.
 empty_buckets() {
-  for word in source state; do
+  for word in source state checkpoints; do
     there gcloud storage ls "gs://$deployment-$project-$word/**" || continue
     run gcloud storage rm --recursive "gs://$deployment-$project-$word/**" --quiet
   done

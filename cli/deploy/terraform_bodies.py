@@ -70,10 +70,7 @@ def _bucket(v: Values) -> Resource:
     rules = [
         {
             "action": _said(type=_block(rule, "action")["type"]),
-            "condition": _said(
-                age=_block(rule, "condition")["age"],
-                matchesPrefix=_block(rule, "condition").get("matches_prefix") or None,
-            ),
+            "condition": _said(age=_block(rule, "condition")["age"]),
         }
         for rule in v.get("lifecycle_rule") or []
     ]

@@ -1,13 +1,15 @@
 # Where data rests. Every bucket: uniform access, no public access, our key and nothing without it, access logs
-# apart. The inbox keeps no versions and no soft-deleted copies, so that `forget` forgets; state and source
-# keep none either, since nothing in them is worth restoring.
+# apart. The inbox keeps no versions and no soft-deleted copies, so that `forget` forgets, and a checkpoint that
+# was removed is gone; state and source keep none either, since nothing in them is worth restoring. A checkpoint
+# that no attempt goes on from is deleted after `keep_days` (0: never).
 
 locals {
   buckets = {
-    inbox  = { soft_delete_days = 0, abort_uploads = true, forgotten = {} }
-    models = { soft_delete_days = 7, abort_uploads = true, forgotten = { "checkpoints/" = 14 } } # days
-    source = { soft_delete_days = 0, abort_uploads = false, forgotten = {} }
-    state  = { soft_delete_days = 0, abort_uploads = false, forgotten = {} }
+    checkpoints = { soft_delete_days = 0, abort_uploads = true, keep_days = 14 }
+    inbox       = { soft_delete_days = 0, abort_uploads = true, keep_days = 0 }
+    models      = { soft_delete_days = 7, abort_uploads = true, keep_days = 0 }
+    source      = { soft_delete_days = 0, abort_uploads = false, keep_days = 0 }
+    state       = { soft_delete_days = 0, abort_uploads = false, keep_days = 0 }
   }
   bucket_names = merge(
     { for word, bucket in google_storage_bucket.bucket : word => bucket.name },
@@ -52,14 +54,13 @@ resource "google_storage_bucket" "bucket" {
     }
   }
   dynamic "lifecycle_rule" {
-    for_each = each.value.forgotten
+    for_each = each.value.keep_days > 0 ? [each.value.keep_days] : []
     content {
       action {
         type = "Delete"
       }
       condition {
-        age            = lifecycle_rule.value
-        matches_prefix = [lifecycle_rule.key]
+        age = lifecycle_rule.value
       }
     }
   }

@@ -55,7 +55,9 @@ locals {
     "writes its records"       = { on = "bucket:evidence", role = "storage.objects.create", reason = "writes its token and its receipt", condition = local.own_evidence }
     "compares its records"     = { on = "bucket:evidence", role = "storage.objects.get", reason = "compares a record that it wrote before", condition = local.own_evidence }
     "writes the model"         = { on = "bucket:models", role = "storage.objects.create", reason = "writes the sealed model" }
-    "compares the model"       = { on = "bucket:models", role = "storage.objects.get", reason = "compares a part that it wrote before, and reads its checkpoint" }
+    "compares the model"       = { on = "bucket:models", role = "storage.objects.get", reason = "compares a part that it wrote before" }
+    "writes a checkpoint"      = { on = "bucket:checkpoints", role = "storage.objects.create", reason = "leaves a sealed checkpoint when it is preempted" }
+    "reads a checkpoint"       = { on = "bucket:checkpoints", role = "storage.objects.get", reason = "goes on from the checkpoint that its order names" }
     "wraps the model's key"    = { on = "key:models", role = "cloudkms.cryptoKeyVersions.useToEncrypt", reason = "wraps the model's key for the owner" }
     "wraps a checkpoint"       = { on = "key:checkpoints", role = "cloudkms.cryptoKeyVersions.useToEncrypt", reason = "wraps a checkpoint's key for attested machines" }
     "tells its end"            = { on = "topic:job-events", role = "pubsub.topics.publish", reason = "tells that the training ended" }

@@ -32,7 +32,7 @@ class Attempts(World):
         super().__init__()
         self.upload("incoming/set/data.csv")
         self.generation = self.upload("incoming/set/job.yaml", JOB)
-        self.models = names.models_bucket(self.settings)
+        self.checkpoints = names.checkpoints_bucket(self.settings)
 
     def attempt(self, number: int) -> str:
         """One attempt up to its frozen order; give its run id."""
@@ -50,8 +50,8 @@ class Attempts(World):
 
     def leave_checkpoint(self, run: str) -> None:
         """What a preempted workload leaves: parts, and last the manifest."""
-        self.storage.create(self.models, f"{names.checkpoint_prefix(run)}checkpoint.tar.part-00000", b"part")
-        self.storage.create(self.models, names.checkpoint_manifest(run), b"manifest of " + run.encode())
+        self.storage.create(self.checkpoints, f"{run}/checkpoint.tar.part-00000", b"part")
+        self.storage.create(self.checkpoints, names.checkpoint_manifest(run), b"manifest of " + run.encode())
 
     def work(self, run: str) -> None:
         """A machine of the run's, and the verdict on it."""
@@ -61,7 +61,7 @@ class Attempts(World):
 
     def end(self, run: str, reason: str) -> None:
         """The workload's last word, recorded: with the checkpoint that it left, if any."""
-        left = self.storage.find(self.models, names.checkpoint_manifest(run))
+        left = self.storage.find(self.checkpoints, names.checkpoint_manifest(run))
         digest = canonical.digest(left) if left and reason == "preempted" else None
         self.call(record_completion, **self.word(run, "failed", reason=reason, left_digest=digest))
 
@@ -89,4 +89,4 @@ class Attempts(World):
 
     def left(self) -> set[str]:
         """The runs of which a checkpoint stands."""
-        return {one.name.split("/")[1] for one in self.storage.list(self.models, "checkpoints/")}
+        return {one.name.split("/")[0] for one in self.storage.list(self.checkpoints)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealtrain.listeners import tear_down
+from sealtrain.listeners import sweep, tear_down
 from sealtrain.rules import canonical, names, proof, records
 from sealtrain.rules.errors import NotReadyError
 from sealtrain.rules.evidence.findings import Finding
@@ -36,8 +36,8 @@ def test_an_attempt_that_left_none_hands_on_the_one_it_had() -> None:
     world.preempt(first)
     assert world.resumed(world.attempt(2)) == first
     assert world.resumed(world.attempt(3)) == first
-    for one in list(world.storage.list(world.models, "checkpoints/")):
-        world.storage.delete(world.models, one.name)
+    for one in list(world.storage.list(world.checkpoints)):
+        world.storage.delete(world.checkpoints, one.name)
     assert world.resumed(world.attempt(4)) is None
 
 
@@ -45,7 +45,7 @@ def test_parts_without_a_manifest_are_no_checkpoint() -> None:
     """A VM that was cut off while it sealed has left nothing to go on from."""
     world = Attempts()
     first = world.attempt(1)
-    world.storage.create(world.models, f"{names.checkpoint_prefix(first)}checkpoint.tar.part-00000", b"part")
+    world.storage.create(world.checkpoints, f"{first}/checkpoint.tar.part-00000", b"part")
     assert world.resumed(world.attempt(2)) is None
 
 
@@ -169,7 +169,7 @@ def test_a_checkpoint_is_not_seen_gone_while_its_maker_lives() -> None:
     world = Attempts()
     run = world.attempt(1)
     world.work(run)
-    world.storage.create(world.models, f"{names.checkpoint_prefix(run)}checkpoint.tar.part-00000", b"part")
+    world.storage.create(world.checkpoints, f"{run}/checkpoint.tar.part-00000", b"part")
     world.compute.slow = {world.instance(run)}
     with pytest.raises(NotReadyError, match="standing"):
         world.call(tear_down, run=run)
@@ -232,16 +232,33 @@ def test_a_model_that_went_on_from_a_checkpoint_says_so() -> None:
     assert f"went on from the checkpoint of run {first}" in claim.reasons[-1]
 
 
+def test_a_checkpoint_past_its_life_is_swept() -> None:
+    """A closed run's checkpoint stands for the next attempt; after its days the sweep has it removed."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.preempt(run)
+    world.call(tear_down, run=run)
+    world.call(close_run, run=run, failure={"code": "FAILED", "message": "preempted"})
+    world.time += timedelta(days=proof.CHECKPOINT_DAYS, hours=-1)
+    assert world.call(sweep).asked_for == ()
+    world.time += timedelta(hours=2)
+    assert world.call(sweep).asked_for == (run,)
+    [(_, argument)] = world.executions.started
+    world.call(tear_down, run=run, reason=argument["reason"])
+    assert world.left() == set()
+    assert ("checkpoint", "gone") in world.phases(run)
+    assert world.call(sweep).asked_for == ()
+
+
 def test_the_bucket_deletes_a_checkpoint_when_the_claim_says_so() -> None:
-    """The days in the claim and in the proof are those of the deployment's own description."""
+    """The days in the claim are those of the deployment's own description, and what is deleted is gone."""
     described = Path("cli/deploy/world.json").read_text()
-    (models,) = (
+    (bucket,) = (
         one["body"]
         for one in json.loads(described)["resources"]
-        if "softDeletePolicy" in one["body"] and one["name"].endswith("-models")
+        if "softDeletePolicy" in one["body"] and one["name"].endswith("-checkpoints")
     )
     delete = {"type": "Delete"}
-    (rule,) = (one["condition"] for one in models["lifecycle"]["rule"] if one["action"] == delete)
-    assert rule == {"age": proof.CHECKPOINT_DAYS, "matchesPrefix": ["checkpoints/"]}
-    kept_s = int(models["softDeletePolicy"]["retentionDurationSeconds"])
-    assert kept_s == proof.RESTORABLE_DAYS * 86400
+    (rule,) = (one["condition"] for one in bucket["lifecycle"]["rule"] if one["action"] == delete)
+    assert rule == {"age": proof.CHECKPOINT_DAYS}
+    assert int(bucket["softDeletePolicy"]["retentionDurationSeconds"]) == 0

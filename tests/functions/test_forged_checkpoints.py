@@ -18,7 +18,7 @@ def test_a_forged_checkpoint_is_refused_with_the_reason() -> None:
     world = Attempts()
     first = world.attempt(1)
     world.preempt(first)
-    world.storage.put(world.models, names.checkpoint_manifest(first), b"forged")
+    world.storage.put(world.checkpoints, names.checkpoint_manifest(first), b"forged")
     with pytest.raises(EvidenceError, match="not the one that its machine left") as caught:
         world.attempt(2)
     told = caught.value.body
@@ -61,7 +61,7 @@ def test_a_word_of_another_key_leaves_no_checkpoint() -> None:
     world.preempt(first)
     state, name = names.state_bucket(world.settings), names.completion(first)
     said = canonical.loads(world.storage.get(state, name))
-    world.storage.put(world.models, names.checkpoint_manifest(first), b"forged")
+    world.storage.put(world.checkpoints, names.checkpoint_manifest(first), b"forged")
     world.storage.put(state, name, canonical.dumps({**said, "left_digest": canonical.digest(b"forged")}))
     with pytest.raises(EvidenceError, match=r"completion\.signature"):
         world.attempt(2)

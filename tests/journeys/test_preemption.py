@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,12 @@ def test_a_preempted_training_goes_on_in_the_next_attempt(world: World, few_line
     assert closed["outcome"] == "failed", closed
     assert "preempted" in closed["reason"], closed
     assert world.bills(run_of(first)) == []
-    left = world.json(world.models, names.checkpoint_manifest(run_of(first)))
+    left = world.json(world.checkpoints, names.checkpoint_manifest(run_of(first)))
     assert left is not None
     said = world.json(world.state, names.completion(run_of(first))) or {}
-    place = world.models.blob(names.checkpoint_manifest(run_of(first)))
+    place = world.checkpoints.blob(names.checkpoint_manifest(run_of(first)))
     assert said["left_digest"] == canonical.digest(place.download_as_bytes())
-    sealed = world.models.blob(left["files"][0]["parts"][0]["object"]).download_as_bytes()
+    sealed = world.checkpoints.blob(left["files"][0]["parts"][0]["object"]).download_as_bytes()
     assert b"weight" not in sealed
 
     second = msgspec.structs.replace(first, attempt=2)
@@ -53,7 +54,7 @@ def test_a_preempted_training_goes_on_in_the_next_attempt(world: World, few_line
     assert resumed["metrics"]["begun_at"] == HOLD
     assert whole["metrics"]["begun_at"] == 0
     assert resumed["model"][0]["sha256"] == whole["model"][0]["sha256"]
-    assert list(world.models.list_blobs(prefix="checkpoints/")) == []
+    assert list(world.checkpoints.list_blobs()) == []
     assert world.ledger(run_of(second), "checkpoint", "gone")
     assert world.bills(run_of(second)) == []
 
@@ -75,11 +76,13 @@ def _preempt(world: World, run: str) -> None:
 
 
 def _checkpoints_on_disk(step: int) -> list[Path]:
-    """Checkpoints of living trainers that have come to this step, on this machine's own disk."""
+    """Checkpoints of our stand-in's trainers that have come to this step, on this machine's own disk."""
     found = []
-    for process in psutil.process_iter(["environ", "cmdline"]):
-        if "trainer" in (process.info["cmdline"] or ()):
-            kept = Path((process.info["environ"] or {}).get("CHECKPOINT", "/nowhere"), "state.json")
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            if "trainer" not in process.cmdline():
+                continue
+            kept = Path(process.environ().get("CHECKPOINT", "/nowhere"), "state.json")
             if kept.exists() and json.loads(kept.read_text())["step"] == step:
                 found.append(kept)
     return found

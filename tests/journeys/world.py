@@ -40,6 +40,7 @@ class World:
         self.state = self.storage.bucket(names.state_bucket(self.settings))
         self.evidence = self.storage.bucket(names.evidence_bucket(self.settings))
         self.models = self.storage.bucket(names.models_bucket(self.settings))
+        self.checkpoints = self.storage.bucket(names.checkpoints_bucket(self.settings))
 
     # What a person does.
 

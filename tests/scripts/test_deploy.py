@@ -154,6 +154,14 @@ def test_destroying_leaves_evidence_alone(desk: Desk) -> None:
     assert [call for call in calls if "-evidence" in call and call.startswith("gcloud")] == []
 
 
+@pytest.mark.parametrize("word", ["source", "state", "checkpoints"])
+def test_destroying_empties_what_is_nobodys(desk: Desk, word: str) -> None:
+    """A bucket that holds something would stay: what serves runs alone goes first."""
+    desk.make(f"gs://sealtrain-demo-project-{word}/**")
+    assert desk.run("destroy.sh").returncode == 0
+    assert any("storage rm" in call and f"-{word}/" in call for call in desk.calls())
+
+
 @pytest.mark.parametrize("word", ["inbox", "models"])
 def test_destroying_stops_at_what_is_an_owners(desk: Desk, word: str) -> None:
     """Data and models are not the operator's to remove, and the keys that open them would go."""

@@ -43,6 +43,7 @@ def test_the_names_are_those_that_the_functions_compute(placeholders: Applied) -
     words = [f.trigger.removeprefix("topic:") for f in step_table.LISTENERS if f.trigger.startswith("topic:")]
     wanted = {
         names.inbox_bucket(s), names.state_bucket(s), names.evidence_bucket(s), names.models_bucket(s),
+        names.checkpoints_bucket(s),
         *(names.key_ring(s, word) for word in ("release", "storage", "evidence", "owner")),
         names.storage_key(s), names.bundle_key(s), names.owner_key(s), names.pool(s),
         *(names.topic(s, word) for word in words), *(names.subscription(s, word) for word in words),

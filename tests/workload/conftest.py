@@ -70,8 +70,8 @@ class Run:
             },
             "output": {"bucket": "models", "prefix": "r0123456789ab/", "kms_key": "owner-key"},
             "checkpoint": {
-                "bucket": "models",
-                "prefix": "checkpoints/r0123456789ab/",
+                "bucket": "checkpoints",
+                "prefix": "r0123456789ab/",
                 "kms_key": "checkpoint-key",
                 "resume": None,
             },

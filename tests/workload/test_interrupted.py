@@ -67,7 +67,7 @@ h = b'{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
 open(sys.argv[4] + "/m.safetensors", "wb").write(struct.pack("<Q", len(h)) + h + b"x")
 open(sys.argv[4] + "/metrics.json", "w").write(json.dumps({"found": len(found)}))
 """
-MANIFEST = "checkpoints/r0123456789ab/manifest.json"
+MANIFEST = "r0123456789ab/manifest.json"
 
 
 def ready(run: Run) -> bool:
@@ -95,7 +95,7 @@ def next_attempt(make_run: Make, first: Run, **changes: Any) -> Run:
     run.order["checkpoint"]["resume"] = {
         "run": "r0123456789ab",
         "manifest": MANIFEST,
-        "sha256": sha256(first.world.objects["models", MANIFEST]),
+        "sha256": sha256(first.world.objects["checkpoints", MANIFEST]),
     }
     run.order |= changes
     return run
@@ -106,8 +106,8 @@ def test_a_checkpoint_leaves_sealed_and_comes_back(make_run: Make) -> None:
     stands in the same folder when the next attempt begins.
     """
     first = preempted(make_run)
-    left = {name: data for (bucket, name), data in first.world.objects.items() if "checkpoints/" in name}
-    assert set(left) == {MANIFEST, "checkpoints/r0123456789ab/checkpoint.tar.part-00000"}
+    left = {name: data for (bucket, name), data in first.world.objects.items() if bucket == "checkpoints"}
+    assert set(left) == {MANIFEST, "r0123456789ab/checkpoint.tar.part-00000"}
     assert not [data for data in left.values() if b"salt" in data or b"passwd" in data]
     assert unsigned(first)[0]["left_digest"] == sha256(left[MANIFEST])
     second = next_attempt(make_run, first)
@@ -124,9 +124,9 @@ def test_a_checkpoint_that_is_not_the_orders_is_refused(make_run: Make, what: st
     first = preempted(make_run)
     second = next_attempt(make_run, first, **({"arguments": {"x": 1}} if what == "arguments" else {}))
     if what == "manifest":
-        first.world.objects["models", MANIFEST] += b" "
+        first.world.objects["checkpoints", MANIFEST] += b" "
     if what == "part":
-        flip(first, "checkpoints/r0123456789ab/checkpoint.tar.part-00000", "models")
+        flip(first, "r0123456789ab/checkpoint.tar.part-00000", "checkpoints")
     code, printed = second.finish()
     expected = "dataset_mismatch" if what == "part" else "checkpoint_refused"
     assert (code, second.world.messages[-1]["reason"]) == (1, expected), printed
@@ -136,7 +136,7 @@ def test_a_trainer_that_keeps_nothing_leaves_no_checkpoint(make_run: Make) -> No
     """An empty folder is no checkpoint, and the run still says that it was preempted."""
     source = "import pathlib, sys, time\npathlib.Path(sys.argv[4], 'ready').touch()\ntime.sleep(60)\n"
     run = preempted(make_run, source)
-    assert not [name for _, name in run.world.objects if "checkpoint" in name]
+    assert not [name for bucket, name in run.world.objects if bucket == "checkpoints"]
     assert unsigned(run)[0]["left_digest"] is None
 
 
@@ -145,7 +145,7 @@ def test_a_checkpoint_that_cannot_be_written_is_not_spoken_of(make_run: Make) ->
     run = make_run(GOES_ON)
     run.freeze()
     run.release()
-    run.world.objects["models", MANIFEST] = b"another's"
+    run.world.objects["checkpoints", MANIFEST] = b"another's"
     code, printed = run.stop_when(lambda: ready(run))
     assert code == 1
     assert "checkpoint.lost" in printed

@@ -2,8 +2,8 @@
 
 Two searches: runs that were claimed and never closed, whose workflow has ended (it failed, somebody cancelled
 it) or that are past their end; and resources under this deployment's names and labels whose run is closed,
-unknown, or ended. Nothing is deleted here. A run that no workflow closes any more is closed by the same
-execution that tears it down.
+unknown, or ended. A checkpoint is such a resource once it is past its life. Nothing is deleted here. A run
+that no workflow closes any more is closed by the same execution that tears it down.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def sweep(
     """Start one teardown per run that has to end."""
     claimed = _runs(storage, names.state_bucket(settings), "/claim.json")
     closed = _runs(storage, names.evidence_bucket(settings), "/closed.json")
-    standing = set(_standing(storage, kms, compute, settings))
+    standing = {*_standing(storage, kms, compute, settings), *_left_over(storage, settings, clock())}
     asked: list[str] = []
     for run in sorted(standing | claimed - closed):
         if run in closed:
@@ -103,6 +103,13 @@ def _standing(storage: Storage, kms: Kms, compute: Compute, settings: Settings) 
     for key in kms.list_keys(names.key_ring(settings, "release")):
         if key.primary_state not in proof.DESTROYED:
             yield from _run_ids(key.name.rpartition("/")[2])
+
+
+def _left_over(storage: Storage, settings: Settings, now: datetime) -> Iterator[str]:
+    """Give the runs of which a checkpoint stands that no attempt goes on from any more."""
+    for one in storage.list(names.checkpoints_bucket(settings)):
+        if now - datetime.fromisoformat(one.created) > timedelta(days=proof.CHECKPOINT_DAYS):
+            yield from _run_ids(one.name.partition("/")[0])
 
 
 def _run_ids(text: str) -> Iterator[str]:

@@ -144,7 +144,7 @@ def _checkpoints(request: Request, storage: Storage, ledger: Ledger, settings: S
     last = _preempted(request, storage, settings)
     if last is None:
         return _Checkpoints(removed=(run, *older))
-    own = storage.list(names.models_bucket(settings), names.checkpoint_prefix(run))
+    own = storage.list(names.checkpoints_bucket(settings), names.checkpoint_prefix(run))
     if last.left_digest and any(one.name == names.checkpoint_manifest(run) for one in own):
         return _Checkpoints(removed=older, kept=(run,))
     return _Checkpoints(removed=(run,), kept=older)
@@ -248,7 +248,7 @@ class _Pass:
         if kind == "bucket":
             return "absent" if self._storage.get_bucket(name) is None else None
         if kind == "checkpoint":
-            return proof.CHECKPOINT_GONE if not self._objects(name) else None
+            return None if self._objects(name) else "absent"
         return "absent" if self._compute.get(kind, name) is None else None
 
     def _objects(self, checkpoint: str) -> list[ObjectInfo]:

@@ -55,7 +55,7 @@ def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset, kms_key: s
             kms_key=names.owner_key(settings),
         ),
         checkpoint=Checkpoint(
-            bucket=names.models_bucket(settings),
+            bucket=names.checkpoints_bucket(settings),
             prefix=names.checkpoint_prefix(run),
             kms_key=names.checkpoint_key(settings),
         ),

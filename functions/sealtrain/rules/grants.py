@@ -149,8 +149,8 @@ REMOVE_SEALED = Grant(
     "remove the sealed data",
 )
 REMOVE_CHECKPOINTS = (
-    Grant("bucket:models", ("storage.objects.delete",), "remove checkpoints", "checkpoints/"),
-    may_list("bucket:models", "see that the checkpoints are gone"),
+    Grant("bucket:checkpoints", ("storage.objects.delete",), "remove checkpoints"),
+    may_list("bucket:checkpoints", "see that the checkpoints are gone"),
 )
 SEAL = Grant(
     "bucket:sealed",

@@ -67,6 +67,11 @@ def models_bucket(s: Settings) -> str:
     return f"{s.deployment}-{s.project}-models"
 
 
+def checkpoints_bucket(s: Settings) -> str:
+    """Sealed checkpoints, each for the next attempt; what is removed here is gone."""
+    return f"{s.deployment}-{s.project}-checkpoints"
+
+
 def sealed_bucket(s: Settings, run: str) -> str:
     """The run's own bucket of sealed data parts; removed with the run."""
     return f"{sealed_bucket_prefix(s)}{run.removeprefix('r')}"
@@ -231,17 +236,17 @@ def model_manifest(run: str) -> str:
 
 
 def checkpoint_prefix(run: str) -> str:
-    """Models: what a preempted run left for its next attempt."""
-    return f"checkpoints/{run}/"
+    """Checkpoints: what a preempted run left for its next attempt."""
+    return f"{run}/"
 
 
 def checkpoint_place(s: Settings, run: str) -> str:
     """Where a run's checkpoint lies: bucket and prefix, without the last slash."""
-    return f"{models_bucket(s)}/{checkpoint_prefix(run).removesuffix('/')}"
+    return f"{checkpoints_bucket(s)}/{run}"
 
 
 def checkpoint_manifest(run: str) -> str:
-    """Models: the checkpoint's wrapped key and parts, written last."""
+    """Checkpoints: the checkpoint's wrapped key and parts, written last."""
     return f"{checkpoint_prefix(run)}manifest.json"
 
 

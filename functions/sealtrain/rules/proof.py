@@ -29,9 +29,7 @@ DESTROYED = frozenset({"DESTROY_SCHEDULED", "DESTROYED"})
 DELETE_ORDER = ("instance", "request", "group", "template", "reservation", "bucket", "checkpoint", "key")
 WAITS_FOR: dict[Kind, Kind] = {"template": "group", "reservation": "instance", "checkpoint": "instance"}
 """Who needs a resource, or still writes it: until that is gone, it is neither deleted nor seen absent."""
-CHECKPOINT_DAYS = 14  # then the models bucket's own rule deletes one; a test compares the description
-RESTORABLE_DAYS = 7  # how long that bucket keeps what was deleted, to be restored; compared likewise
-CHECKPOINT_GONE = f"absent; its sealed parts can be restored for {RESTORABLE_DAYS} days"
+CHECKPOINT_DAYS = 14  # then its bucket's own rule deletes one, and the sweep; a test compares the description
 
 Target = tuple[Kind, str]
 

@@ -158,8 +158,8 @@ STEPS: tuple[Function, ...] = (
             "incoming/",
         ),
         SEAL,
-        may_read("bucket:models", "find the checkpoint of an earlier attempt", "checkpoints/"),
-        may_list("bucket:models", "tell that there is no checkpoint"),
+        may_read("bucket:checkpoints", "find the checkpoint of an earlier attempt"),
+        may_list("bucket:checkpoints", "tell that there is no checkpoint"),
         may_read("bucket:evidence", "see that an earlier attempt's machine was trusted", "runs/"),
         may_list("bucket:evidence", "see that nothing speaks against that machine"),
         Grant(
@@ -355,6 +355,7 @@ LISTENERS: tuple[Function, ...] = (
         STATE_READ,
         may_list("bucket:state", "find the runs"),
         may_list("bucket:evidence", "find the closings"),
+        may_list("bucket:checkpoints", "find checkpoints that nobody went on from"),
         Grant("project", LIST_MACHINES, "find what outlived its run"),
         Grant(
             "ring:release",

@@ -36,8 +36,11 @@ def test_nothing_else_is_a_run_id(text: str) -> None:
 def test_buckets_are_valid_and_apart() -> None:
     """No fixed bucket's name begins like a run's, so a condition on the prefix hits run buckets only."""
     fixed = [
-        f(SETTINGS)
-        for f in (names.inbox_bucket, names.state_bucket, names.evidence_bucket, names.models_bucket)
+        names.inbox_bucket(SETTINGS),
+        names.state_bucket(SETTINGS),
+        names.evidence_bucket(SETTINGS),
+        names.models_bucket(SETTINGS),
+        names.checkpoints_bucket(SETTINGS),
     ]
     assert not any(name.startswith(names.sealed_bucket_prefix(SETTINGS)) for name in fixed)
     assert names.sealed_bucket(SETTINGS, RUN) == f"sealtrain-demo-project-{RUN}"

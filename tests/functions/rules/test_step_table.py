@@ -32,7 +32,6 @@ def test_nobody_may_change_iam_or_decrypt_or_rewrite_records(row: Function) -> N
     """No function sets a policy, unwraps a released key, or deletes state, evidence, a model or a source.
 
     But for sealing itself: its key rests between two calls, and a job may ask that its source be forgotten.
-    Checkpoints are no models.
     """
     for grant in row.grants:
         sealing = row.name == "seal_dataset" and grant.on in {"key:sealing", "bucket:inbox"}
@@ -40,7 +39,7 @@ def test_nobody_may_change_iam_or_decrypt_or_rewrite_records(row: Function) -> N
             assert "setIamPolicy" not in permission
             assert "useToDecrypt" not in permission or sealing
             kept = {"bucket:state", "bucket:evidence", "bucket:inbox", "bucket:models"}
-            if grant.on in kept and grant.prefix != "checkpoints/":
+            if grant.on in kept:
                 assert not permission.endswith((".delete", ".update")) or sealing
 
 
