@@ -15,6 +15,7 @@ from cli.keys import OwnersKey
 from cli.model import open_model
 from cli.sealing import seal_folder
 from cli.verbs.fetch import public_keys
+from cli.verbs.rewrap import rewrap
 from cli.verbs.verify import check
 from tests.journeys.world import World
 
@@ -144,6 +145,46 @@ def test_keys_rotated_in_the_middle_of_a_run_change_nothing_for_it(
     assert model is not None
     assert model["key"]["key_version"] == newest[names.owner_key(world.settings)]
     assert opened_model(world, run, tmp_path / "model")
+
+
+def test_an_owners_key_rotated_in_the_middle_of_a_run_changes_nothing_for_it(
+    world: World, few_lines: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run opens what it was given with the version that wrapped it. `rewrap` then moves the sealed folder
+    to the newest one: the old one is not needed any more, and the next run trains on the same dataset.
+    """
+    api, key = Api(world.settings), names.datasets_key(world.settings)
+    folder, objects = sealed_by_owner(world, tmp_path, few_lines, "rotating")
+    before = json.loads(objects["manifest.json"])
+    job = f"trainer: {world.trainers['minimal']}\n"
+    upload = upload_all(world, "rotating", objects, job)
+    world.until(lambda: world.json(world.state, names.order(run_of(upload))), "the order is frozen")
+    newest = rotate(api, key)
+
+    closed = world.closed(upload)
+
+    assert closed["outcome"] == "succeeded", closed
+    held = world.json(world.state, names.release(run_of(upload))) or {}
+    assert held["key_version"] == before["key"]["key_version"] != newest
+    assert world.bundle_problems(run_of(upload)) == []
+
+    for name in ("project", "project_number", "region", "endpoint"):
+        monkeypatch.setenv(f"SEALTRAIN_{name.upper()}", str(getattr(world.settings, name)))
+    assert rewrap(str(folder), "", as_json=False) == 0
+    manifest = (folder / "manifest.json").read_bytes()
+    after = json.loads(manifest)
+    assert after["key"]["key_version"] == newest
+    assert {**after, "key": ""} == {**before, "key": ""}
+    api.call(
+        "PATCH", "cloudkms", f"/v1/{held['key_version']}", body={"state": "DISABLED"},
+        params={"updateMask": "state"},
+    )  # fmt: skip
+
+    again = upload_all(world, "rewrapped", {**objects, "manifest.json": manifest}, job)
+
+    assert world.closed(again)["outcome"] == "succeeded"
+    order = world.json(world.state, names.order(run_of(again))) or {}
+    assert order["dataset"]["id"] == before["id"]
 
 
 def rotate(api: Api, key: str) -> str:
