@@ -23,7 +23,7 @@ def run_ids(api: Api, settings: Settings) -> list[str]:
 
 def progress(api: Api, settings: Settings, run: str) -> Progress:
     """How far a run is; a run without any record has only empty phases."""
-    prefix = names.state_prefix(run)
+    prefix = names.evidence_prefix(run)
     buckets = {"state": names.state_bucket(settings), "evidence": names.evidence_bucket(settings)}
     records = {
         where: [

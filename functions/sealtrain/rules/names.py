@@ -95,11 +95,6 @@ def refusal(run: str) -> str:
     return f"refused/{run}.json"
 
 
-def state_prefix(run: str) -> str:
-    """State: everything of a run."""
-    return f"runs/{run}/"
-
-
 def claim(run: str) -> str:
     """State: who claimed the run."""
     return f"runs/{run}/claim.json"
@@ -141,7 +136,7 @@ def teardown(run: str) -> str:
 
 
 def evidence_prefix(run: str) -> str:
-    """Evidence: everything of a run."""
+    """Evidence, and state: everything of a run."""
     return f"runs/{run}/"
 
 
