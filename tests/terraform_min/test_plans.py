@@ -61,7 +61,7 @@ def test_regions_share_nothing_and_each_has_everything(everything: Applied) -> N
         }
         assert {p for p in places if not p.startswith("location-")} == {region}
     buckets = [one["values"]["name"] for one in found if one["type"] == "google_storage_bucket"]
-    assert len(buckets) == len(set(buckets)) == 12
+    assert len(buckets) == len(set(buckets)) == 14
 
 
 def test_alerts_and_budget_come_with_somebody_to_tell(everything: Applied, placeholders: Applied) -> None:
