@@ -97,6 +97,11 @@ def test_a_worse_later_token_is_a_record_and_ends_the_claim(released: bool) -> N
     assert "to do: " in reasons
     assert stated.evidence.records["lost_token"].name == name
     assert {names.lost(run), name} <= {one.name for one in claim.records}
+    rows = [row for (table, _), row in world.bigquery.rows.items() if table == "attestations"]
+    assert [(row["verdict"], row["kind"]) for row in rows] == [
+        ("met", "attestation token"),
+        ("not_met", "lost attestation"),
+    ]
 
 
 def test_silence_names_the_last_good_token() -> None:

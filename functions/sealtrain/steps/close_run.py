@@ -7,7 +7,7 @@ stands, and everything after it is made from that bundle, so that a repeat write
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import accumulate
@@ -202,12 +202,19 @@ def _write_rows(bigquery: BigQuery, settings: Settings, statement: bundle.Statem
         usd_worst_case=stated.cost.usd_worst_case if stated.cost else None,
     )
     bigquery.insert_rows(names.table(settings, "runs"), [row], [row["row_id"]])
+    attestations = [*_row_of_verdict(stated), *_row_of_loss(stated)]
+    if attestations:
+        ids = [row["row_id"] for row in attestations]
+        bigquery.insert_rows(names.table(settings, "attestations"), attestations, ids)
+
+
+def _row_of_verdict(stated: bundle.Predicate) -> Iterator[dict[str, Any]]:
     token, verdict = stated.evidence.records.get("token"), stated.evidence.records.get("verdict")
     if verdict is None:
         return
     decided = records.parse(verdict.text.encode(), records.VerdictRecord, "verdict.json")
     shown = token or verdict
-    about = tables.attestation_row(
+    yield tables.attestation_row(
         run=stated.run,
         kind="attestation token" if token else "silence",
         time=decided.time,
@@ -217,7 +224,22 @@ def _write_rows(bigquery: BigQuery, settings: Settings, statement: bundle.Statem
         evidence_sha256=shown.sha256,
         trust_root=decided.trust_root,
     )
-    bigquery.insert_rows(names.table(settings, "attestations"), [about], [about["row_id"]])
+
+
+def _row_of_loss(stated: bundle.Predicate) -> Iterator[dict[str, Any]]:
+    lost, record = Facts(stated.evidence, "").lost, stated.evidence.records.get("lost")
+    if lost is None or record is None:
+        return
+    yield tables.attestation_row(
+        run=stated.run,
+        kind="lost attestation",
+        time=lost.time,
+        verdict="not_met",
+        reasons=tuple(reason.reason for reason in lost.reasons),
+        evidence_object=record.name,
+        evidence_sha256=record.sha256,
+        trust_root=None,
+    )
 
 
 def _once(storage: Storage, bucket: str, name: str, data: bytes, kind: str = "application/json") -> None:
