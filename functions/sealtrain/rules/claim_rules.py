@@ -76,7 +76,7 @@ def workload_attested(facts: Facts) -> Found:
         return _not_met("the recorded verdict is not about this token, or was not met")
     refused = _refused_later(facts)
     if refused:
-        return _not_met(f"accepted {verdict.time}, but not to the end", *refused)
+        return _not_met(f"accepted {verdict.time}; another look refused the machine", *refused)
     return _met(
         "the token is genuine, fresh, bound to this order and key, and meets every clause of policy "
         f"{judgement.policy_version}",

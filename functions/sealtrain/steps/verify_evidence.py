@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -69,24 +69,22 @@ def verify_evidence(
     if verdict is None:
         verdict = _keep(storage, settings, _first(case, storage, compute, settings, clock()))
     reasons = verdict.reasons
-    released = storage.stat(names.state_bucket(settings), names.release(run)) is not None
     if verdict.verdict == "met":
         reasons = _objections(verdict, case, storage, settings, clock())
+        reasons = reasons or _lost_since(case, storage, compute, settings, clock())
         if not reasons:
-            loss = _loss(case, released, storage, compute, settings, clock())
-            if loss is None:
-                return Result(run=run, verdict="met", trust_root=verdict.trust_root)
-            reasons = loss.reasons
+            return Result(run=run, verdict="met", trust_root=verdict.trust_root)
     for version in kms.list_versions(names.run_key(settings, run)):
         if version.state == "ENABLED":
             kms.disable_version(version.name)
+    to_do = attested.TO_DO[_is_released(run, storage, settings)]
     first = reasons[0] if reasons else _finding("malformed", "reasons", "none", "why it was refused")
     raise EvidenceError(
         f"the machine's evidence is refused: {', '.join(sorted({r.reason for r in reasons}))}",
         field=first.field,
         got=first.got,
         expected=first.expected,
-        remedy=f"{attested.TO_DO[released]}; `sealtrain explain {run}` tells of each reason",
+        remedy=f"{to_do}; `sealtrain explain {run}` tells of each reason",
     )
 
 
@@ -183,46 +181,48 @@ def _objections(
     )
 
 
-def _loss(
-    case: _Case, released: bool, storage: Storage, compute: Compute, settings: Settings, now: datetime
-) -> records.Loss | None:
-    """The record that the attestation was lost: the one that stands, or one of what is found now."""
+def _lost_since(
+    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
+) -> tuple[Finding, ...]:
+    """Why an accepted machine has lost its attestation, put on record; none while it does not."""
     bucket, name = names.evidence_bucket(settings), names.lost(case.run)
-    stands = storage.find(bucket, name)
-    if stands is None:
-        token_name, reasons = _look_again(case, storage, compute, settings, now)
+    created = {one.name: one.created for one in storage.list(bucket, names.token_prefix(case.run))}
+    if name not in created:
+        token_name, reasons = _look_again(case, created, storage, compute, settings, now)
         if not reasons:
-            return None
+            return ()
         loss = records.Loss(
             run=case.run,
             time=now.isoformat(),
             reasons=reasons,
             token=token_name,
             token_sha256=canonical.digest(storage.get(bucket, token_name)),
-            released=released,
+            released=_is_released(case.run, storage, settings),
             policy_version=policy.load().version,
             policy_digest=policy.load().digest,
             verifier=token.VERIFIER,
         )
         with suppress(AlreadyExistsError):  # the first one stands
             storage.create(bucket, name, canonical.dumps(loss))
-        stands = storage.get(bucket, name)
-    return records.parse(stands, records.Loss, "lost.json")
+    return records.parse(storage.get(bucket, name), records.Loss, "lost.json").reasons
 
 
 def _look_again(
-    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
+    case: _Case,
+    created: Mapping[str, str],
+    storage: Storage,
+    compute: Compute,
+    settings: Settings,
+    now: datetime,
 ) -> tuple[str, tuple[Finding, ...]]:
-    """The newest good or the refused token of an accepted machine, by name, and why its attestation is lost.
+    """The name of the refused or the newest good token, and why the attestation is lost, if it is.
 
-    No reasons while it renews it, or has ended. A token is judged at the time at which the storage took it,
-    and only the machine's own count. Looked at are those that can still be fresh, and those that a fresh one
-    can be a copy of.
+    A token is judged at the time at which the storage took it (`created`, by name), and only the machine's
+    own count. Looked at are those that can still be fresh, and those that a fresh one can be a copy of.
     """
     bucket, first = names.evidence_bucket(settings), names.token(case.run)
     every_s, rules = case.order.evidence.renew_s, policy.load().token
     missed_s = FRESH_TOKENS_MISSED * every_s
-    created = {one.name: one.created for one in storage.list(bucket, names.token_prefix(case.run))}
     back_s = missed_s + rules.max_lifetime_s + 2 * rules.max_skew_s
     later = [
         name
@@ -255,6 +255,10 @@ def _look_again(
         return newest, ()
     silence = _finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s")
     return newest, (silence,)
+
+
+def _is_released(run: str, storage: Storage, settings: Settings) -> bool:
+    return storage.stat(names.state_bucket(settings), names.release(run)) is not None
 
 
 def _ended(compute: Compute, name: str, now: datetime) -> str:
