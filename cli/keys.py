@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 
 import google_crc32c
-from sealtrain.sealing import SealingError, WrappedKey
+from sealtrain.sealing import DataKey, Manifest, SealingError, WrappedKey
 
 from cli.api import Api, Json
 from cli.errors import CloudError, CommandError
@@ -60,6 +60,31 @@ class OwnersKey:
                     "key", got=str(error), expected=f"a key that can {verb} this", remedy="name the right key"
                 ) from error
             raise
+
+
+def wrapped_key(manifest: Manifest) -> WrappedKey:
+    """The manifest's key. Raises SealingError if it has none."""
+    if manifest.key is None:
+        remedy = "it cannot be opened"
+        raise SealingError("manifest key", got="nothing", expected="a wrapped key", remedy=remedy)
+    return manifest.key
+
+
+def data_key(api: Api, manifest: Manifest, owners: str = "") -> DataKey:
+    """The manifest's data key, unwrapped for the caller; if `owners` names a key, then by no other.
+
+    Raises CommandError or SealingError.
+    """
+    wrapped = wrapped_key(manifest)
+    if owners and wrapped.kms_key != owners:
+        raise CommandError(
+            "the manifest names another key than the owner's",
+            field="kms_key",
+            got=wrapped.kms_key,
+            expected=owners,
+            remedy="treat it as tampering: look at who wrote to the models bucket",
+        )
+    return DataKey.parse(OwnersKey(api).unwrap(wrapped))
 
 
 def _with_sums(**payloads: bytes) -> Json:

@@ -17,7 +17,7 @@ from sealtrain.rules.settings import Settings
 from cli import objects
 from cli.api import Api
 from cli.errors import CommandError
-from cli.keys import OwnersKey
+from cli.keys import data_key
 from cli.sealed import BucketPlace, open_files
 
 
@@ -29,7 +29,7 @@ def open_model(api: Api, settings: Settings, run: str, receipt: Receipt, target:
         raise CommandError("the run has no model", field="run", got=run, remedy=f"`sealtrain status {run}`")
     manifest = sealing.parse_manifest(data)
     _compare(manifest, receipt)
-    key = _unwrap(api, settings, manifest)
+    key = data_key(api, manifest, names.owner_key(settings))
     return open_files(BucketPlace(api, bucket, names.model_prefix(run)), manifest, key, target)
 
 
@@ -44,17 +44,3 @@ def _compare(manifest: sealing.Manifest, receipt: Receipt) -> None:
             expected=f"{signed} for {receipt.order_digest}",
             remedy="do not use it; ask the operator what wrote to the models bucket",
         )
-
-
-def _unwrap(api: Api, settings: Settings, manifest: sealing.Manifest) -> sealing.DataKey:
-    if manifest.key is None:
-        raise CommandError("the model's manifest names no key", field="key", remedy="it cannot be opened")
-    if manifest.key.kms_key != names.owner_key(settings):
-        raise CommandError(
-            "the model's manifest names another key than the owner's",
-            field="kms_key",
-            got=manifest.key.kms_key,
-            expected=names.owner_key(settings),
-            remedy="treat it as tampering: look at who wrote to the models bucket",
-        )
-    return sealing.DataKey.parse(OwnersKey(api).unwrap(manifest.key))

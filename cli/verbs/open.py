@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 from sealtrain.rules import names
-from sealtrain.sealing import DataKey, Manifest, SealingError, WrappedKey, parse_manifest
+from sealtrain.sealing import parse_manifest
 
 from cli import place, sealed
 from cli.api import Api
-from cli.keys import OwnersKey
+from cli.keys import data_key
 from cli.output import emit, plain, say
 
 
@@ -22,20 +22,10 @@ def open_(text: str, out: Path, as_json: bool) -> int:
         text = names.gs(names.models_bucket(settings), names.model_prefix(text))
     where = sealed.find(api, text)
     manifest = parse_manifest(where.manifest())
-    key = DataKey.parse(OwnersKey(api).unwrap(wrapped_key(manifest)))
-    opened = sealed.open_files(where, manifest, key, out)
+    opened = sealed.open_files(where, manifest, data_key(api, manifest), out)
     if as_json:
         emit({"id": manifest.id, "sealed_by": manifest.sealed_by, "folder": str(out), "files": opened})
     else:
         for path in opened:
             say(plain(str(out / path)))
     return 0
-
-
-def wrapped_key(manifest: Manifest) -> WrappedKey:
-    """The manifest's key. Raises SealingError if it has none."""
-    if manifest.key is None:
-        raise SealingError(
-            "manifest key", got="nothing", expected="a wrapped key", remedy="it cannot be opened"
-        )
-    return manifest.key

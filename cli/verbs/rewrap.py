@@ -14,9 +14,8 @@ from sealtrain.sealing import parse_manifest
 
 from cli import place, sealed
 from cli.api import Api
-from cli.keys import OwnersKey
+from cli.keys import OwnersKey, wrapped_key
 from cli.output import emit, say
-from cli.verbs.open import wrapped_key
 
 
 def rewrap(text: str, key: str, as_json: bool) -> int:

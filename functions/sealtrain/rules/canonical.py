@@ -1,13 +1,14 @@
 """Canonical JSON, the bytes that digests and signatures are over.
 
-Rules: UTF-8, keys sorted, no spaces, no NaN or infinity, no duplicate keys on reading.
-One value has one byte form, so equal content has an equal digest anywhere.
+Rules: UTF-8, keys sorted, no spaces, no NaN or infinity; on reading no key twice, no number beyond all
+bounds, no lone surrogate. One value has one byte form, so equal content has an equal digest anywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from math import isfinite
 from typing import Any, NewType
 
 import msgspec
@@ -27,11 +28,20 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Read JSON strictly. Raises InvalidRequestError on bad JSON, NaN or a repeated key."""
+    """Read JSON strictly, as `read` does. Raises InvalidRequestError."""
     try:
-        return json.loads(data.decode(), object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+        return read(data)
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError(f"not canonical JSON: {error}", field="body") from error
+
+
+def read(data: bytes) -> Any:
+    """Read JSON strictly. Raises ValueError, or RecursionError where it is nested too deep."""
+    text = data.decode()
+    value = _STRICT.decode(text)
+    if "\\u" in text:  # only an escape can make a lone surrogate out of valid UTF-8
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def digest(data: bytes) -> Digest:
@@ -59,3 +69,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError("a number beyond all bounds")
+    return value
+
+
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite
+)

@@ -42,9 +42,12 @@ def test_numbers_without_a_spelling_are_refused(value: float) -> None:
         canonical.dumps({"x": value})
 
 
-@pytest.mark.parametrize("data", [b'{"a":1,"a":2}', b'{"a":NaN}', b"\xff", b"{", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data",
+    [b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":1e999}', b'{"a":"\\ud800"}', b"\xff", b"{", b"[" * 100_000],
+)
 def test_reading_is_strict(data: bytes) -> None:
-    """Repeated keys, NaN, bad UTF-8, broken or bottomless JSON are refused."""
+    """Repeated keys, NaN, endless numbers, halves of characters, broken or bottomless JSON are refused."""
     with pytest.raises(InvalidRequestError):
         canonical.loads(data)
 

@@ -2,15 +2,15 @@
 
 Rules enforced here:
 - base64 and base64url only in the canonical spelling: no padding games, no characters skipped;
-- JSON is UTF-8, one object, no key twice, no NaN or infinity, no lone surrogate, bounded depth.
+- JSON is one object, read as `rules.canonical` reads: no key twice, no NaN or infinity, no lone surrogate,
+  bounded depth.
 """
 
 import binascii
-import json
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from math import isfinite
 from typing import Any
 
+from sealtrain.rules import canonical
 from sealtrain.rules.evidence.findings import Refused
 
 
@@ -47,33 +47,9 @@ def base64(text: str) -> bytes:
 def json_object(data: bytes, field: str) -> dict[str, Any]:
     """Read one JSON object."""
     try:
-        text = data.decode()
-        value = _JSON.decode(text)
-        if "\\u" in text:  # only an escape can make a lone surrogate out of valid UTF-8
-            json.dumps(value, ensure_ascii=False).encode()
+        value = canonical.read(data)
     except (ValueError, RecursionError) as error:
         raise Refused("malformed", field, error, "one strict JSON object") from error
     if not isinstance(value, dict):
         raise Refused("malformed", field, type(value).__name__, "one strict JSON object")
     return value
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen = dict(pairs)
-    if len(seen) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return seen
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not isfinite(value):
-        raise ValueError("a number beyond all bounds")
-    return value
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_float=_finite)
