@@ -35,13 +35,8 @@ import werkzeug.exceptions
 from sealtrain.cloud.connect import Cloud
 from sealtrain.cloud.log import Log, Severity
 from sealtrain.rules import step_table
-from sealtrain.rules.errors import (
-    InvalidRequestError,
-    NotReadyError,
-    RefusedError,
-    answer,
-    status_of,
-)
+from sealtrain.rules.answers import answer, status_of
+from sealtrain.rules.errors import InvalidRequestError, NotReadyError, RefusedError
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.settings import Settings
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sealtrain.cloud.failures import ours
-from sealtrain.cloud.stream import ObjectStream
+from sealtrain.cloud.stream import ObjectStream, Pieces
 from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from sealtrain.rules.resources import BucketInfo, BucketSpec, ObjectInfo
 from sealtrain.rules.settings import Settings
@@ -69,22 +69,24 @@ class Storage:
 
     @contextmanager
     def open_writer(self, bucket: str, name: str) -> Iterator[_Writer]:
-        """A stream into a new object, which stands once the block ends without an error.
+        """A stream into a new object, which stands once the block ends without an error; with one, never.
 
-        Raises AlreadyExistsError when the object stands already.
+        A thread sends while the caller makes the next bytes. Raises AlreadyExistsError when the object stands
+        already.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         address = _address(bucket, name)
-        with ours(address):
-            stream = self._blob(bucket, name).open(
-                "wb", chunk_size=CHUNK_BYTES, if_generation_match=0, checksum="crc32c"
-            )
-        try:
-            yield _Writer(stream, address)
-        except BaseException:
-            stream.terminate()
-            raise
-        with ours(address):
-            stream.close()
+        blob = self._blob(bucket, name)
+        blob.chunk_size = CHUNK_BYTES
+        pieces = Pieces(most=CHUNK_BYTES)
+        with ThreadPoolExecutor(1) as beside, pieces:
+            sent = beside.submit(blob.upload_from_file, pieces, checksum="crc32c", if_generation_match=0)
+            sent.add_done_callback(pieces.stop)
+            yield _Writer(pieces, address)
+            pieces.end()
+            with ours(address):
+                sent.result()
 
     def create(self, bucket: str, name: str, data: bytes, content_type: str = "application/json") -> str:
         """Create the object; give its generation. Raises AlreadyExistsError."""
@@ -194,7 +196,8 @@ class _Reader:
         """Give the next bytes."""
         with ours(self._address):
             data = bytes(self._stream.read(size))
-        self._sum.update(data)
+        if self._wanted:
+            self._sum.update(data)
         ended = size < 0 or (not data and size > 0)
         if ended and self._wanted and b64encode(self._sum.digest()).decode() != self._wanted:
             raise UnavailableError(
@@ -208,16 +211,16 @@ class _Reader:
 
 
 class _Writer:
-    """A library stream whose failures are ours."""
+    """A stream whose failures are ours."""
 
-    def __init__(self, stream: Any, address: str) -> None:
+    def __init__(self, stream: Pieces, address: str) -> None:
         self._stream = stream
         self._address = address
 
     def write(self, data: bytes, /) -> int:
         """Take the bytes."""
         with ours(self._address):
-            return int(self._stream.write(data))
+            return self._stream.write(data)
 
 
 def _address(bucket: str, name: str) -> str:

@@ -1,7 +1,7 @@
-"""Every error this product raises on purpose, and the HTTP status each one gets.
+"""Every error this product raises on purpose.
 
 Rules:
-- Only these errors cross a boundary; anything else is answered as 500 "internal" without detail.
+- Only these errors cross a boundary; how each is answered stands in `rules.answers`.
 - An error says field, got, expected and what to do, where there is such a thing.
 - Whether a caller may try again is a matter of type (`RETRYABLE`), never of wording.
 - Quota, stock-out, permission and unsupported are different errors.
@@ -9,8 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -166,23 +165,6 @@ class NotFoundError(SealtrainError):
     default_code = "not_found"
 
 
-HTTP_STATUS: Mapping[type[SealtrainError], int] = {
-    InvalidRequestError: 400,
-    DeniedError: 403,
-    NotFoundError: 404,
-    ConflictError: 409,
-    AlreadyExistsError: 409,
-    EvidenceError: 412,
-    RefusedError: 422,
-    UnsupportedError: 422,
-    JobFailedError: 424,
-    StockOutError: 424,
-    QuotaError: 424,
-    ThrottledError: 429,
-    NotReadyError: 503,
-    UnavailableError: 503,
-}
-
 NOTHING_MADE: tuple[type[SealtrainError], ...] = (
     DeniedError,
     InvalidRequestError,
@@ -193,20 +175,3 @@ NOTHING_MADE: tuple[type[SealtrainError], ...] = (
 """What a create is answered with when the platform has decided against it."""
 
 RETRYABLE: tuple[type[SealtrainError], ...] = (NotReadyError, ThrottledError)
-
-
-def status_of(error: BaseException) -> int:
-    """The HTTP status of an error; 500 for whatever is not ours."""
-    return HTTP_STATUS.get(type(error), 500) if isinstance(error, SealtrainError) else 500
-
-
-def answer(error: BaseException, reference: str) -> dict[str, Any]:
-    """The JSON answer of an error. A foreign error shows its reference in the log, no detail."""
-    if isinstance(error, SealtrainError):
-        return {"error": msgspec.to_builtins(error.body)}
-    body = ErrorBody(
-        code="internal",
-        message="an unexpected error",
-        remedy=f"look in the log for reference {reference}",
-    )
-    return {"error": msgspec.to_builtins(body)}

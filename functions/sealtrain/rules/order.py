@@ -14,7 +14,6 @@ import msgspec
 
 from sealtrain.rules.canonical import Digest, digest, dumps
 from sealtrain.rules.errors import EvidenceError
-from sealtrain.rules.parsing import parse
 from sealtrain.rules.sealed import SealedFile, find_fault, id_of
 
 Format = Literal["csv", "files"]
@@ -144,7 +143,10 @@ def encode(order: Order) -> bytes:
 
 def parse_order(data: bytes) -> Order:
     """Read an order. Raises EvidenceError when it is not one, or not the bytes we would write."""
-    order = parse(data, Order, "the order", refusal=EvidenceError)
+    try:
+        order = msgspec.json.decode(data, type=Order)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError("the order cannot be read", field="order", got=error) from error
     fault = find_fault(order.dataset.files)
     if fault is not None:
         raise EvidenceError(

@@ -14,7 +14,7 @@ from sealtrain.rules.sealed import Part, SealedFile
 from sealtrain.sealing.errors import SealingError
 from sealtrain.sealing.key import DataKey, new_data_key
 from sealtrain.sealing.manifest import Manifest, WrappedKey, parse_manifest, parse_owners_manifest
-from sealtrain.sealing.parts import open_file, open_part, seal_part
+from sealtrain.sealing.parts import open_file, open_part
 from sealtrain.sealing.stream import (
     PART_BYTES,
     Reader,
@@ -46,5 +46,4 @@ __all__ = [
     "parse_manifest",
     "parse_owners_manifest",
     "seal",
-    "seal_part",
 ]

@@ -1,4 +1,4 @@
-"""Seal and open the parts of files, in the same way for disk, Cloud Storage and memory.
+"""Open the parts of files, in the same way for disk, Cloud Storage and memory.
 
 - Every part has its place (dataset, path, number, count) as associated data, and what is opened must also
   have the sizes and digests that order or manifest state. A refusal names the file and the part, what was
@@ -17,10 +17,10 @@ from sealtrain.rules.errors import NotFoundError
 from sealtrain.rules.sealed import Part, SealedFile
 from sealtrain.sealing.errors import NotOpenedError, SealingError
 from sealtrain.sealing.key import DataKey
-from sealtrain.sealing.stream import PART_BYTES, Reader, Writer, associated_data, open_, seal
+from sealtrain.sealing.lanes import PIECE_BYTES
+from sealtrain.sealing.stream import Reader, Writer, associated_data, open_
 
 _ATTEMPTS = 4
-_CHUNK_BYTES = 1024 * 1024
 _REMEDY = "fetch it again; if it stays so, somebody changed it: seal the dataset again"
 
 
@@ -39,14 +39,6 @@ class SealedFiles(Protocol):
 
 
 Fetch = Callable[[Part], AbstractContextManager[Reader]]
-
-
-def seal_part(
-    reader: Reader, writer: Writer, key: DataKey, place: bytes, name: str, limit: int = PART_BYTES
-) -> Part:
-    """Seal the reader's next bytes, at most `limit`, as the object `name`; give the part as measured."""
-    found = seal(reader, writer, key, place, limit=limit)
-    return Part(name, found.size, found.sha256, found.sealed_size, found.sealed_sha256)
 
 
 def open_part(
@@ -139,7 +131,7 @@ def _already_open(file: SealedFile, out: IO[bytes]) -> tuple[int, "hashlib._Hash
             return number, whole
         here, together = hashlib.sha256(), whole.copy()
         left = part.size
-        while left > 0 and (chunk := out.read(min(_CHUNK_BYTES, left))):
+        while left > 0 and (chunk := out.read(min(PIECE_BYTES, left))):
             here.update(chunk)
             together.update(chunk)
             left -= len(chunk)

@@ -1,7 +1,8 @@
 """Seal a dataset in pieces of work that may end at any line and go on in another process.
 
 - First each file is hashed, whole and per part: the dataset's id is in every part's associated data. Then
-  each part is sealed, and its plaintext must be what was hashed. Then, if asked, each is read back.
+  each part is sealed; its size and CRC32C must be those of what was hashed (whoever opens it compares the
+  digest). Then, if asked, each is read back.
 - What was done is recorded in batches, at most a part's worth of work apart, written once: of two processes
   at the same work, the second takes what the first recorded. Parts that no record names are left overs.
 - The data key is kept, wrapped, before the first record of parts. A dataset that is sealed within one batch
@@ -11,7 +12,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from typing import Protocol
 
@@ -21,11 +22,11 @@ from sealtrain.rules.errors import RETRYABLE
 from sealtrain.rules.sealed import Part, SealedFile, dataset_id
 from sealtrain.sealing.errors import SealingError
 from sealtrain.sealing.key import DataKey, new_data_key
+from sealtrain.sealing.lanes import Ahead, Lane
 from sealtrain.sealing.manifest import WrappedKey
-from sealtrain.sealing.parts import open_part, seal_part
-from sealtrain.sealing.stream import PART_BYTES, Reader, Writer, associated_data, count_parts
+from sealtrain.sealing.parts import open_part
+from sealtrain.sealing.stream import PART_BYTES, Meter, Reader, Writer, associated_data, count_parts, seal
 
-_CHUNK_BYTES = 1024 * 1024
 _KEY = "key.json"
 
 
@@ -79,11 +80,19 @@ class KeyService(Protocol):
         ...
 
 
+class Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part's plaintext: size in bytes, digest as `sha256:<hex>`, CRC32C in base64."""
+
+    size: int
+    sha256: str
+    crc32c: str
+
+
 class Hashed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A plain file's digest, and that of each of its parts."""
+    """A plain file's digest, and its parts."""
 
     sha256: str
-    parts: tuple[str, ...]
+    parts: tuple[Plain, ...]
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,19 +174,13 @@ class Session:
     def _hash(self) -> int:
         at = len(self._hashed)
         source, count = self._sources[at], self._counts[at]
-        whole, parts = hashlib.sha256(), []
+        whole = hashlib.sha256()
         with source.open(0) as reader:
-            for _ in range(count):
-                here = whole if count == 1 else hashlib.sha256()
-                left = self._part_bytes
-                while left > 0 and (chunk := reader.read(min(_CHUNK_BYTES, left))):
-                    here.update(chunk)
-                    if here is not whole:
-                        whole.update(chunk)
-                    left -= len(chunk)
-                parts.append(f"sha256:{here.hexdigest()}")
+            # The only part of a file is the file.
+            others = [whole.update] if count > 1 else []
+            parts = tuple(_hashed(reader, self._part_bytes, others) for _ in range(count))
             reader.read(1)  # The end: a reader that compares a checksum does it here.
-        self._hashed.append(Hashed(f"sha256:{whole.hexdigest()}", tuple(parts)))
+        self._hashed.append(Hashed(f"sha256:{whole.hexdigest()}" if others else parts[0].sha256, parts))
         return source.size
 
     def _seal(self) -> int:
@@ -188,17 +191,17 @@ class Session:
             self._accept(dataset)
         place = associated_data(dataset, source.path, number, count)
         name = f"{self._prefix}part-{len(self._sealed):05d}"
-        start = number * self._part_bytes
+        start, plain = number * self._part_bytes, self._hashed[at].parts[number]
         with source.open(start) as reader, self._vault.writer(name) as writer:
-            part = seal_part(reader, writer, self._key, place, name, self._part_bytes)
-        expected = min(self._part_bytes, source.size - start), self._hashed[at].parts[number]
-        if (part.size, part.sha256) != expected:
+            found = seal(reader, writer, self._key, place, limit=self._part_bytes, digest=False)
+        if (found.size, found.crc32c) != (plain.size, plain.crc32c):
             raise SealingError(
                 f"part {number + 1} of {count} of {source.path}",
-                got=f"{part.size} bytes, {part.sha256}",
-                expected=f"{expected[0]} bytes, {expected[1]}, as when it was hashed",
+                got=f"{found.size} bytes, crc32c {found.crc32c}",
+                expected=f"{plain.size} bytes, crc32c {plain.crc32c}, as when it was hashed",
                 remedy="the file changed while it was sealed: seal it again",
             )
+        part = Part(name, found.size, plain.sha256, found.sealed_size, found.sealed_sha256)
         self._sealed.append(part)
         return part.size
 
@@ -269,6 +272,18 @@ class Session:
             )
             self._dataset = Finished(self._id, files, self._key)
         return self._dataset
+
+
+def _hashed(reader: Reader, limit: int, others: Sequence[Callable[[bytes], None]]) -> Plain:
+    """Hash the reader's next bytes, at most `limit`, and give them to the others as well."""
+    with Ahead(reader.read, limit) as source, Meter() as here, ExitStack() as ended:
+        lanes = [here, *(ended.enter_context(Lane(other)) for other in others)]
+        while piece := source.take():
+            for lane in lanes:
+                lane.put(piece)
+        for lane in lanes:
+            lane.finish()
+        return Plain(here.size, here.sha256(), here.crc32c())
 
 
 def _batch(number: int) -> str:

@@ -1,7 +1,8 @@
 """Seal and open one part, streaming, with flat memory.
 
 - A part holds at most PART_BYTES of plaintext and opens without any other part.
-- Digests of both sides are computed while the bytes pass; nothing is read twice.
+- Digests of both sides are computed while the bytes pass, beside the encryption, the reading and the writing,
+  each in a lane of its own (`lanes`); nothing is read twice.
 - A seal that fails half-way never becomes a valid shorter part: its last segment is not written.
 - `open_` writes only authenticated segments, but an end that is missing shows only at the end:
   when it raises, the caller throws away what was written.
@@ -9,10 +10,9 @@
 
 import hashlib
 import json
+import sys
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 import google_crc32c
@@ -21,9 +21,9 @@ import tink
 
 from sealtrain.sealing.errors import NotOpenedError, SealingError
 from sealtrain.sealing.key import DataKey
+from sealtrain.sealing.lanes import PIECE_BYTES, Ahead, Lane
 
 PART_BYTES = 256 * 1024 * 1024
-_CHUNK_BYTES = 1024 * 1024
 _SCHEME = "sealtrain.part.v1"
 _extend_crc32c: Callable[[int, bytes], int] = google_crc32c.extend
 
@@ -45,14 +45,14 @@ class Writer(Protocol):
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """One part as measured while it passed: sizes in bytes, digests as `sha256:<hex>`."""
+    """One part as measured while it passed: sizes in bytes, digests as `sha256:<hex>`, CRC32C in base64."""
 
     size: int
     sha256: str
+    crc32c: str
     sealed_size: int
     sealed_sha256: str
     sealed_crc32c: str
-    """Base64, as Cloud Storage writes it."""
 
 
 def associated_data(dataset: str, path: str, part: int, count: int) -> bytes:
@@ -77,27 +77,38 @@ def count_parts(size: int, part_bytes: int = PART_BYTES) -> int:
 
 
 def seal(
-    reader: Reader, writer: Writer, key: DataKey, associated: bytes, *, limit: int = PART_BYTES
+    reader: Reader,
+    writer: Writer,
+    key: DataKey,
+    associated: bytes,
+    *,
+    limit: int = PART_BYTES,
+    digest: bool = True,
 ) -> Sealed:
     """Seal the reader's next bytes, at most `limit`, as one part.
 
-    What reader or writer raise passes through; the bytes written by then never open.
+    Who knows the plaintext's digest already asks for none. What reader or writer raise passes through; the
+    bytes written by then never open.
     """
-    with _meters() as (plain, sealed):
-        sink = _Sink(writer, sealed)
+    with (
+        Lane(writer.write) as out,
+        Meter(digest) as plain,
+        Meter() as sealed,
+        Ahead(reader.read, limit) as source,
+    ):
+        sink = _Sink(sealed, out)
         stream = key.primitive().new_encrypting_stream(sink, associated)
         try:
-            while plain.size < limit:
-                chunk = reader.read(min(_CHUNK_BYTES, limit - plain.size))
-                if not chunk:
-                    break
-                plain.add(chunk)
+            while chunk := source.take():
+                plain.put(chunk)
                 stream.write(chunk)
             stream.close()
+            sink.flush()
         except BaseException as error:
             # Tink's stream would write its final segment when it is collected.
             sink.broken = True
             raise (sink.failure or error) from error
+        out.finish()
         return _measured(plain, sealed)
 
 
@@ -107,82 +118,70 @@ def open_(reader: Reader, writer: Writer, key: DataKey, associated: bytes) -> Se
     Raises SealingError when it is not the part that was sealed for this place with this key; then
     throw away what was written. What reader or writer raise passes through.
     """
-    with _meters() as (plain, sealed):
-        source = _Source(reader, sealed)
-        stream = key.primitive().new_decrypting_stream(source, associated)
+    with (
+        Lane(writer.write) as out,
+        Meter() as plain,
+        Meter() as sealed,
+        Ahead(reader.read, sys.maxsize) as ahead,
+    ):
+        source = _Source(ahead, sealed)
+        stream = key.primitive().new_decrypting_stream(source, associated).detach()
         try:
-            while chunk := stream.read(_CHUNK_BYTES):
-                plain.add(chunk)
-                writer.write(chunk)
+            while chunk := stream.read(PIECE_BYTES):
+                plain.put(chunk)
+                out.put(chunk)
         except tink.TinkError as error:
             if source.failure is not None:
                 raise source.failure from error
-            while source.read(_CHUNK_BYTES):
+            while source.read(PIECE_BYTES):
                 """Measure what is left of it, so that the refusal can name it."""
             raise NotOpenedError(associated, sealed.size, sealed.sha256()) from error
+        out.finish()
         return _measured(plain, sealed)
 
 
-@contextmanager
-def _meters() -> Iterator[tuple["_Meter", "_Meter"]]:
-    """A meter for each side, and their end."""
-    plain, sealed = _Meter(), _Meter()
-    try:
-        yield plain, sealed
-    finally:
-        plain.end()
-        sealed.end()
+class Meter(Lane):
+    """Counts and sums up the bytes that pass on one side; `digest` False leaves SHA-256 out."""
 
-
-class _Meter:
-    """Counts and hashes the bytes that pass on one side.
-
-    The digest is computed beside the encryption, one piece behind it, by a thread that ends with the meter.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, digest: bool = True) -> None:
+        super().__init__(self._sum)
         self.size = 0
-        self._sha256 = hashlib.sha256()
+        self._sha256 = hashlib.sha256() if digest else None
         self._crc32c = 0
-        self._beside: ThreadPoolExecutor | None = None
-        self._behind: Future[None] | None = None
 
-    def add(self, data: bytes) -> None:
-        self.size += len(data)
-        self._crc32c = _extend_crc32c(self._crc32c, data)
-        if self.size <= _CHUNK_BYTES:
-            # Not worth a thread.
-            self._sha256.update(data)
-            return
-        if self._beside is None:
-            self._beside = ThreadPoolExecutor(1)
-        self._catch_up()
-        self._behind = self._beside.submit(self._sha256.update, data)
+    def __enter__(self) -> "Meter":
+        return self
+
+    def put(self, piece: bytes) -> None:
+        """Take the next piece."""
+        self.size += len(piece)
+        super().put(piece)
 
     def sha256(self) -> str:
-        self._catch_up()
-        return f"sha256:{self._sha256.hexdigest()}"
+        """`sha256:<hex>` of all of them; empty if it was left out."""
+        self.finish()
+        return "" if self._sha256 is None else f"sha256:{self._sha256.hexdigest()}"
 
     def crc32c(self) -> str:
+        """In base64, as Cloud Storage writes it."""
+        self.finish()
         return b64encode(self._crc32c.to_bytes(4, "big")).decode()
 
-    def end(self) -> None:
-        if self._beside is not None:
-            self._beside.shutdown()
-
-    def _catch_up(self) -> None:
-        if self._behind is not None:
-            self._behind.result()
+    def _sum(self, piece: bytes) -> None:
+        self._crc32c = _extend_crc32c(self._crc32c, piece)
+        if self._sha256 is not None:
+            self._sha256.update(piece)
 
 
 class _Sink:
-    """The file object Tink writes to; it keeps the writer's own error and never closes it."""
+    """The file object Tink writes its small pieces to; it passes large ones on, and keeps their failure."""
 
     closed = False
 
-    def __init__(self, writer: Writer, meter: _Meter) -> None:
-        self._writer = writer
-        self._meter = meter
+    def __init__(self, meter: Meter, out: Lane) -> None:
+        self._meter, self._out = meter, out
+        self._held: list[bytes] = []
+        self._size = 0
         self.broken = False
         self.failure: Exception | None = None
 
@@ -190,16 +189,25 @@ class _Sink:
         return True
 
     def write(self, data: bytes) -> int:
+        self._held.append(data)
+        self._size += len(data)
+        if self._size >= PIECE_BYTES or self.broken:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        piece = b"".join(self._held)
+        self._held.clear()
+        self._size = 0
         if self.broken:
-            return len(data)
+            return
         try:
-            self._writer.write(data)
+            self._meter.put(piece)
+            self._out.put(piece)
         except Exception as error:
             self.failure = error
             self.broken = True
             raise
-        self._meter.add(data)
-        return len(data)
 
     def close(self) -> None:
         self.closed = True
@@ -210,31 +218,35 @@ class _Source:
 
     closed = False
 
-    def __init__(self, reader: Reader, meter: _Meter) -> None:
-        self._reader = reader
-        self._meter = meter
+    def __init__(self, ahead: Ahead, meter: Meter) -> None:
+        self._ahead, self._meter = ahead, meter
+        self._left = memoryview(b"")
         self.failure: Exception | None = None
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int) -> bytes:
-        try:
-            data = self._reader.read(size)
-        except Exception as error:
-            self.failure = error
-            raise
-        self._meter.add(data)
+        if not self._left:
+            try:
+                piece = self._ahead.take()
+            except Exception as error:
+                self.failure = error
+                raise
+            self._meter.put(piece)
+            self._left = memoryview(piece)
+        data, self._left = bytes(self._left[:size]), self._left[size:]
         return data
 
     def close(self) -> None:
         self.closed = True
 
 
-def _measured(plain: _Meter, sealed: _Meter) -> Sealed:
+def _measured(plain: Meter, sealed: Meter) -> Sealed:
     return Sealed(
         size=plain.size,
         sha256=plain.sha256(),
+        crc32c=plain.crc32c(),
         sealed_size=sealed.size,
         sealed_sha256=sealed.sha256(),
         sealed_crc32c=sealed.crc32c(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 from sealtrain.cloud import stream
-from sealtrain.cloud.stream import ObjectStream
+from sealtrain.cloud.stream import ObjectStream, Pieces
 from sealtrain.rules.errors import NotFoundError, UnavailableError
 
 DATA = bytes(range(256)) * 12_000  # about three pieces
@@ -90,3 +91,36 @@ def test_a_line_that_stays_broken_is_told(server: Server) -> None:
         opened(server).read(1)
     server.plan = [-429, -500]
     assert opened(server).read(3) == DATA[:3]
+
+
+def test_what_is_written_is_read_by_another_thread_in_chunks() -> None:
+    """Pieces of any size come out in chunks of the size asked for, the last one shorter, and are counted."""
+    with Pieces(most=10) as pieces, ThreadPoolExecutor(1) as other:
+        chunks = other.submit(lambda: list(iter(lambda: pieces.read(8), b"")))
+        for size in (1, 30, 0, 7, 5):
+            pieces.write(b"x" * size)
+        pieces.end()
+        assert [len(chunk) for chunk in chunks.result(10)] == [8, 8, 8, 8, 8, 3]
+    assert pieces.tell() == 43
+
+
+def test_who_writes_waits_for_room_and_hears_of_a_failure() -> None:
+    """More than is wanted does not pile up; once the upload failed, writing raises what it raised."""
+    with Pieces(most=10) as pieces, ThreadPoolExecutor(2) as others:
+        pieces.write(b"x" * 10)
+        writing = others.submit(pieces.write, b"more")
+        with pytest.raises(TimeoutError):
+            writing.result(0.05)
+        others.submit(lambda: 1 / 0).add_done_callback(pieces.stop)
+        with pytest.raises(ZeroDivisionError):
+            writing.result(10)
+
+
+def test_an_upload_whose_writer_gave_up_is_never_finished() -> None:
+    """The reading side is told by an error, not by an end."""
+    with ThreadPoolExecutor(1) as other:
+        with Pieces(most=10) as pieces:
+            reading = other.submit(pieces.read, 8)
+            pieces.write(b"x")
+        with pytest.raises(BrokenPipeError):
+            reading.result(10)

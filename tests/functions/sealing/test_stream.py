@@ -41,6 +41,11 @@ def opened(ciphertext: bytes, place: bytes = PLACE, key: DataKey = KEY) -> bytes
     return out.getvalue()
 
 
+def crc32c(data: bytes) -> str:
+    value: int = google_crc32c.value(data)
+    return base64.b64encode(value.to_bytes(4, "big")).decode()
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=4096))
 def test_whatever_is_sealed_opens_again(plain: bytes) -> None:
@@ -56,13 +61,13 @@ def test_both_sides_are_measured_while_they_pass(size: int) -> None:
     report = seal(io.BytesIO(plain), there, KEY, PLACE)
     assert open_(io.BytesIO(there.getvalue()), back, KEY, PLACE) == report
     ciphertext = there.getvalue()
-    crc32c: int = google_crc32c.value(ciphertext)
     assert report == Sealed(
         size=size,
         sha256=f"sha256:{hashlib.sha256(plain).hexdigest()}",
+        crc32c=crc32c(plain),
         sealed_size=len(ciphertext),
         sealed_sha256=f"sha256:{hashlib.sha256(ciphertext).hexdigest()}",
-        sealed_crc32c=base64.b64encode(crc32c.to_bytes(4, "big")).decode(),
+        sealed_crc32c=crc32c(ciphertext),
     )
     assert back.getvalue() == plain
 
