@@ -8,6 +8,8 @@
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ import requests
 from google.auth.exceptions import RefreshError, TransportError
 from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
+from sealtrain.sealing import Reader
 from urllib3 import Retry
 
 from workload.errors import Reason, WorkloadError
@@ -59,9 +62,11 @@ class Cloud:
             raise WorkloadError("cloud_unavailable", f"{name} is larger than a record may be")
         return data
 
-    def download(self, bucket: str, name: str) -> requests.Response:
-        """Open a large object; read `.raw`, then close. A broken transfer is the caller's."""
-        return self._get(bucket, name, alt="media")
+    @contextmanager
+    def download(self, bucket: str, name: str) -> Iterator[Reader]:
+        """A large object's bytes. A broken transfer is the caller's."""
+        with self._get(bucket, name, alt="media") as answer:
+            yield answer.raw
 
     def create(self, bucket: str, name: str, body: bytes | IO[bytes], crc32c: str) -> None:
         """Create an object; the same bytes already there count as done, others do not."""

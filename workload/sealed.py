@@ -1,16 +1,15 @@
 """Files in and out of a bucket, sealed in parts: the dataset, the model, the checkpoint.
 
-- A part is accepted when it opens in its place and its digests and sizes are the stated ones; a file,
-  when its parts together have the stated size and digest. Nothing else is read.
-- A broken transfer starts its part again; a part that is wrong ends the run.
+- `sealing` opens: each part in its place, with the stated sizes and digests; nothing else is read. A broken
+  transfer starts its part again; a part that is wrong ends the run.
 - What is sealed here has a fresh key, wrapped and bound to `identity`; the manifest is written last.
 """
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import NamedTuple
 
 import requests
 import urllib3
@@ -19,54 +18,40 @@ from sealtrain import sealing
 from workload.cloud import Cloud
 from workload.errors import WorkloadError
 
-_ATTEMPTS = 4
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError)
-_COMPARED = ("size", "sha256", "sealed_size", "sealed_sha256")
+
+
+class _Named(NamedTuple):
+    id: str
+    files: tuple[sealing.SealedFile, ...]
 
 
 def open_files(
     cloud: Cloud,
     bucket: str,
     identity: str,
-    files: Sequence[Any],  # of an order or of a manifest: the same fields
+    files: tuple[sealing.SealedFile, ...],  # of an order or a manifest: no path leaves its folder
     key: sealing.DataKey,
     directory: Path,
 ) -> None:
     """Write every file under `directory`. Raises WorkloadError, `dataset_mismatch` for what is wrong."""
-    for file in files:
-        target = (directory / file.path).resolve()
-        if not target.is_relative_to(directory.resolve()) or target.exists():
-            raise WorkloadError("dataset_mismatch", "a path leaves the directory or stands twice")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("x+b") as out:
-            for number, part in enumerate(file.parts):
-                place = sealing.associated_data(identity, file.path, number, len(file.parts))
-                got = _open_part(cloud, bucket, part, key, place, out)
-                if any(getattr(got, name) != getattr(part, name) for name in _COMPARED):
-                    raise WorkloadError("dataset_mismatch", f"{part.object} is not the one that was named")
-            size = out.tell()
-            out.seek(0)
-            sha256 = hashlib.file_digest(out, "sha256").hexdigest()
-        if (size, f"sha256:{sha256}") != (file.size, file.sha256):
-            raise WorkloadError("dataset_mismatch", "a file differs from what was named")
-
-
-def _open_part(
-    cloud: Cloud, bucket: str, part: Any, key: sealing.DataKey, place: bytes, out: IO[bytes]
-) -> sealing.Sealed:
-    start = out.tell()
-    for attempt in range(1, _ATTEMPTS + 1):
-        out.seek(start)
-        out.truncate()
-        try:
-            with cloud.download(bucket, part.object) as source:
-                return sealing.open_(source.raw, out, key, place)
-        except sealing.SealingError as error:
-            raise WorkloadError("dataset_mismatch", f"{part.object} does not open") from error
-        except _BROKEN as error:
-            if attempt == _ATTEMPTS:
-                raise WorkloadError("cloud_unavailable", f"reading {part.object}") from error
-    raise AssertionError("the last attempt returns or raises")
+    try:
+        for file in files:
+            target = directory / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("x+b") as out:
+                sealing.open_file(
+                    _Named(identity, files),
+                    file,
+                    lambda part: cloud.download(bucket, part.object),
+                    out,
+                    key,
+                    broken=_BROKEN,
+                )
+    except sealing.SealingError as error:
+        raise WorkloadError("dataset_mismatch", f"{error.body.field} is not what was named") from error
+    except _BROKEN as error:
+        raise WorkloadError("cloud_unavailable", "a transfer broke each time") from error
 
 
 def seal_files(
@@ -76,12 +61,8 @@ def seal_files(
     key = sealing.new_data_key()
     wrapped, version = cloud.encrypt(kms_key, key.serialize(), identity)
     sealed = [_seal_file(cloud, bucket, prefix, identity, key, name, file) for name, file in files.items()]
-    return sealing.Manifest(
-        id=identity,
-        sealed_by="workload",
-        files=tuple(sealed),
-        key=sealing.WrappedKey(kms_key, version, wrapped, associated_data=identity),
-    )
+    wrapped_key = sealing.WrappedKey(kms_key, version, wrapped, associated_data=identity)
+    return sealing.Manifest(identity, "workload", tuple(sealed), wrapped_key)
 
 
 def _seal_file(
