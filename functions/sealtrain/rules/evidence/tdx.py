@@ -149,19 +149,20 @@ def _check(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes, field:
 def _pck_key(pem: bytes, at: datetime) -> ec.EllipticCurvePublicKey:
     strict.bounded(pem, PATH_LIMIT_BYTES, "quote.pck")
     try:
-        path = _pck_path(pem.rstrip(b"\0"))
+        path, key = _pck_path(pem.rstrip(b"\0"))
         path.check_time(at)
-        key = certificates.public_key(path.leaf)
     except certificates.PathError as error:
         raise Refused("path", "quote.pck", error.got, error.expected) from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise Refused("path", "quote.pck", type(key).__name__, "a key on P-256")
     return key
 
 
 @lru_cache(maxsize=64)
-def _pck_path(pem: bytes) -> certificates.Path:
-    return certificates.checked(certificates.from_pem(pem), _intel_root())
+def _pck_path(pem: bytes) -> tuple[certificates.Path, ec.EllipticCurvePublicKey]:
+    path = certificates.checked(certificates.from_pem(pem), _intel_root())
+    key = certificates.public_key(path.leaf)
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise certificates.PathError(type(key).__name__, "a key on P-256")
+    return path, key
 
 
 @lru_cache(maxsize=64)

@@ -67,9 +67,8 @@ class _Reader:
         self.at += count
         return self.data[self.at - count : self.at]
 
-    def number(self, form: str, what: str) -> int:
-        (value,) = struct.unpack("<" + form, self.take(struct.calcsize("<" + form), what))
-        return int(value)
+    def number(self, size: int, what: str) -> int:
+        return int.from_bytes(self.take(size, what), "little")
 
     def end(self, padded: bool = False) -> None:
         rest = self.data[self.at :]
@@ -93,13 +92,13 @@ def parse(data: bytes) -> Quote:
         raise Refused("quoting_enclave", "quote.qe_vendor_id", header[12:28].hex(), INTEL_QE.hex())
     body = reader.take(_body_size(reader, version), "body")
     signed = data[: reader.at]
-    signature = _Reader(reader.take(reader.number("I", "signature_size"), "signature"), "quote.signature")
+    signature = _Reader(reader.take(reader.number(4, "signature_size"), "signature"), "quote.signature")
     reader.end(padded=True)
     own, key = signature.take(SIGNATURE, "value"), signature.take(KEY, "key")
     enclave = _certification(signature, QE_DATA, "qe")
     signature.end()
     report, qe_signature = enclave.take(QE_REPORT, "report"), enclave.take(SIGNATURE, "report_signature")
-    auth = enclave.take(enclave.number("H", "auth_size"), "auth")
+    auth = enclave.take(enclave.number(2, "auth_size"), "auth")
     path = _certification(enclave, PCK_PATH, "pck")
     enclave.end()
     return Quote(
@@ -118,7 +117,7 @@ def parse(data: bytes) -> Quote:
 def _body_size(reader: _Reader, version: int) -> int:
     if version == 4:
         return BODIES[2][0]
-    kind, size = reader.number("H", "body_type"), reader.number("I", "body_size")
+    kind, size = reader.number(2, "body_type"), reader.number(4, "body_size")
     if kind not in BODIES:
         raise Refused("not_a_td", "quote.body_type", kind, "2, 3 or 4: a TD report")
     least, most = BODIES[kind]
@@ -128,7 +127,7 @@ def _body_size(reader: _Reader, version: int) -> int:
 
 
 def _certification(reader: _Reader, kind: int, what: str) -> _Reader:
-    found, size = reader.number("H", f"{what}_type"), reader.number("I", f"{what}_size")
+    found, size = reader.number(2, f"{what}_type"), reader.number(4, f"{what}_size")
     if found != kind:
         raise Refused("malformed", f"{reader.field}.{what}_type", found, kind)
     return _Reader(reader.take(size, what), f"quote.{what}")
