@@ -92,7 +92,7 @@ def _run(cloud: Cloud, order: Order, order_digest: str, attestation: Attestation
         for folder in (data, work, work / child.CHECKPOINT):
             folder.mkdir()
         dataset = order.dataset
-        open_files(cloud, dataset.bucket, dataset.id, dataset.files, key, data)
+        open_files(cloud, dataset.bucket, dataset, key, data)
         del key
         checkpoint.restore(cloud, order, attestation, work / child.CHECKPOINT)
         _log("dataset.opened", order, files=len(dataset.files), resumed=order.checkpoint.resume is not None)

@@ -21,7 +21,7 @@ from sealtrain.sealing import DataKey, SealingError
 
 from workload.cloud import Cloud
 from workload.errors import WorkloadError
-from workload.launcher import instance_id, token
+from workload.launcher import token
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
@@ -52,11 +52,9 @@ class Attestation:
         if time.monotonic() < self._due:
             return False
         self._due = time.monotonic() + place.renew_s / 10
-        issued = token(self._socket, place.audience, "PKI", self._nonce)
         record = {
-            "token": issued,
+            "token": token(self._socket, place.audience, "PKI", self._nonce),
             "public_key_pem": self.public_key_pem,
-            "instance_id": instance_id(issued),
             "order_digest": self._order_digest,
         }
         number = f"{self._shown:05d}/" if self._shown else ""

@@ -54,7 +54,7 @@ def restore(cloud: Cloud, order: Order, attestation: Attestation, folder: Path) 
         raise WorkloadError("checkpoint_refused", "the checkpoint is of another training")
     key = attestation.unwrap(cloud, place.kms_key, manifest.key.wrapped, manifest.id)
     with tempfile.TemporaryDirectory(prefix="sealtrain-") as private:
-        open_files(cloud, place.bucket, manifest.id, manifest.files, key, Path(private))
+        open_files(cloud, place.bucket, manifest, key, Path(private))
         with tarfile.open(Path(private, _ARCHIVE)) as packed:
             packed.extractall(folder, filter="data")
 

@@ -19,7 +19,7 @@ import requests
 from google.auth.exceptions import RefreshError, TransportError
 from google.auth.transport.requests import AuthorizedSession
 from requests.adapters import HTTPAdapter
-from sealtrain.sealing import Reader
+from sealtrain.sealing import Part, Reader
 from urllib3 import Retry
 
 from workload.errors import Reason, WorkloadError
@@ -63,9 +63,9 @@ class Cloud:
         return data
 
     @contextmanager
-    def download(self, bucket: str, name: str) -> Iterator[Reader]:
-        """A large object's bytes. A broken transfer is the caller's."""
-        with self._get(bucket, name, alt="media") as answer:
+    def download(self, bucket: str, part: Part) -> Iterator[Reader]:
+        """A sealed part's bytes. A broken transfer is the caller's."""
+        with self._get(bucket, part.object, alt="media") as answer:
             yield answer.raw
 
     def create(self, bucket: str, name: str, body: bytes | IO[bytes], crc32c: str) -> None:

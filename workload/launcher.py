@@ -7,7 +7,6 @@ and the nonces. A token's bytes are never logged.
 import http.client
 import json
 import socket
-from base64 import urlsafe_b64decode
 from typing import Literal
 
 from workload.errors import WorkloadError
@@ -45,12 +44,3 @@ def token(socket_path: str, audience: str, kind: Literal["OIDC", "PKI"], nonce: 
         detail = f"launcher answered {answer.status} with {len(body)} bytes"
         raise WorkloadError("attestation_failed", detail)
     return body.decode("ascii", "replace").strip()
-
-
-def instance_id(issued: str) -> str:
-    """Read the instance id out of a token, to file it under; no verifier relies on this."""
-    try:
-        claims = json.loads(urlsafe_b64decode(issued.split(".")[1] + "=="))
-        return str(claims["submods"]["gce"]["instance_id"])
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise WorkloadError("attestation_failed", "the token names no instance") from error

@@ -15,13 +15,13 @@ import re
 import stat
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import msgspec
 from sealtrain.rules import canonical
 from sealtrain.rules.errors import SealtrainError
 
-from workload.errors import WorkloadError
+from workload.errors import Reason, WorkloadError
 
 MAX_FILES = 64
 MAX_METRICS = 64
@@ -53,43 +53,38 @@ _ONNX_INNER: dict[str, dict[int, str]] = {
 
 class _Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dtype: str
-    shape: list[int]
+    shape: list[Annotated[int, msgspec.Meta(ge=0)]]
     data_offsets: tuple[int, int]
 
 
 def accept(out: Path, max_bytes: int) -> tuple[list[Path], dict[str, float]]:
     """Give the model files, sorted by name, and the metrics. Raises WorkloadError."""
     found = sorted(path for path in out.iterdir() if path.name != METRICS)
+    if not found:
+        raise WorkloadError("model_missing", f"no file of {', '.join(_CHECKS)} was written")
     if len(found) > MAX_FILES:
         raise WorkloadError("model_refused", f"{len(found)} files; at most {MAX_FILES}")
     for path in found:
-        check = _CHECKS.get(path.suffix)
-        info = path.lstat()
-        if check is None or not _NAME.fullmatch(path.name):
-            raise WorkloadError("model_refused", f"a file that is not one of {', '.join(_CHECKS)}")
-        if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
-            raise WorkloadError("model_refused", "something that is not a plain file")
-        if not 0 < info.st_size <= max_bytes:
-            raise WorkloadError("model_refused", f"{info.st_size} bytes; allowed 1 to {max_bytes}")
-        try:
-            with path.open("rb") as file:
-                check(file, info.st_size)
-        except WorkloadError:
-            raise
-        except Exception as error:  # whatever hostile bytes make a parser raise is a refusal
-            raise _refusal(path) from error
-    if not found:
-        raise WorkloadError("model_missing", f"no file of {', '.join(_CHECKS)} was written")
+        _check(path, max_bytes)
     return found, _metrics(out / METRICS)
 
 
-def _refusal(path: Path) -> WorkloadError:
-    """Of a file that is no model: a pickle of protocol 2 or later says so in its first two bytes."""
+def _check(path: Path, max_bytes: int) -> None:
+    check, info = _CHECKS.get(path.suffix), path.lstat()
+    if check is None or not _NAME.fullmatch(path.name):
+        raise WorkloadError("model_refused", f"a file that is not one of {', '.join(_CHECKS)}")
+    if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+        raise WorkloadError("model_refused", "something that is not a plain file")
+    if not 0 < info.st_size <= max_bytes:
+        raise WorkloadError("model_refused", f"{info.st_size} bytes; allowed 1 to {max_bytes}")
     with path.open("rb") as file:
-        magic = file.read(2)
-    if magic[:1] == b"\x80" and magic[1:] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
-        return WorkloadError("model_pickled", "a model file is a pickle")
-    return WorkloadError("model_refused", f"no {path.suffix} file by its bytes")
+        try:
+            check(file, info.st_size)
+        except Exception as error:  # whatever hostile bytes make a parser raise is a refusal
+            file.seek(0)
+            pickled = re.match(rb"\x80[\x02-\x05]", file.read(2))  # of protocol 2 or later
+            reason: Reason = "model_pickled" if pickled else "model_refused"
+            raise WorkloadError(reason, f"no {path.suffix} file by its bytes") from error
 
 
 def _safetensors(file: IO[bytes], size: int) -> None:
@@ -103,7 +98,6 @@ def _safetensors(file: IO[bytes], size: int) -> None:
     for tensor in sorted(tensors.values(), key=lambda tensor: tensor.data_offsets):
         begin, stop = tensor.data_offsets
         bits = math.prod(tensor.shape) * _DTYPE_BITS[tensor.dtype]
-        _require(min(tensor.shape, default=0) >= 0)
         _require(begin == end and (stop - begin) * 8 == bits)
         end = stop
     _require(end == size - 8 - length)

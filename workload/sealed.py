@@ -8,8 +8,8 @@
 import hashlib
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import requests
 import urllib3
@@ -21,33 +21,19 @@ from workload.errors import WorkloadError
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
-class _Named(NamedTuple):
-    id: str
-    files: tuple[sealing.SealedFile, ...]
-
-
 def open_files(
-    cloud: Cloud,
-    bucket: str,
-    identity: str,
-    files: tuple[sealing.SealedFile, ...],  # of an order or a manifest: no path leaves its folder
-    key: sealing.DataKey,
-    directory: Path,
+    cloud: Cloud, bucket: str, sealed: sealing.SealedFiles, key: sealing.DataKey, directory: Path
 ) -> None:
-    """Write every file under `directory`. Raises WorkloadError, `dataset_mismatch` for what is wrong."""
+    """Write every file of an order's dataset or of a manifest (both were parsed: no path leaves its folder)
+    under `directory`. Raises WorkloadError, `dataset_mismatch` for what is wrong.
+    """
     try:
-        for file in files:
+        for file in sealed.files:
             target = directory / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("x+b") as out:
-                sealing.open_file(
-                    _Named(identity, files),
-                    file,
-                    lambda part: cloud.download(bucket, part.object),
-                    out,
-                    key,
-                    broken=_BROKEN,
-                )
+                fetch = partial(cloud.download, bucket)
+                sealing.open_file(sealed, file, fetch, out, key, broken=_BROKEN)
     except sealing.SealingError as error:
         raise WorkloadError("dataset_mismatch", f"{error.body.field} is not what was named") from error
     except _BROKEN as error:

@@ -117,12 +117,12 @@ def test_a_token_record_is_judged_with_the_nonce_that_it_binds(folder: Path) -> 
     pem = authority.public_pem(authority.workload_key())
     digest = "sha256:" + "12" * 32
     text = authority.issue(authority.claims(records.nonce(digest, pem)))
-    record = canonical.dumps(records.TokenRecord(text, pem, "1", digest))
+    record = canonical.dumps(records.TokenRecord(text, pem, digest))
     told = asked(folder, record, "--at", THEN, "--audience", authority.AUDIENCE, code=0)
     assert told["verdict"] == "not_judged"
     assert {"instance", "approved-image"} <= set(told["not_judged"])
     assert "nonce" not in told["not_judged"]
-    other = canonical.dumps(records.TokenRecord(text, pem, "1", "sha256:" + "34" * 32))
+    other = canonical.dumps(records.TokenRecord(text, pem, "sha256:" + "34" * 32))
     assert codes(asked(folder, other, "--at", THEN)) == {"nonce"}
 
 

@@ -193,7 +193,7 @@ class World(memory.World):
             "submods__gce__instance_name": name.rpartition("/")[2],
         }
         text = authority.issue(authority.claims(records.nonce(digest, pem), **{**good, **changes}))
-        self.show(run, records.TokenRecord(text, pem, self.compute.found[name].id, digest))
+        self.show(run, records.TokenRecord(text, pem, digest))
 
     def show(self, run: str, record: records.TokenRecord) -> None:
         """Write a token record as the workload does: the first, then numbered ones."""

@@ -29,7 +29,6 @@ class TokenRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     token: str
     public_key_pem: str
-    instance_id: str
     order_digest: str
 
 

@@ -14,7 +14,7 @@ from sealtrain.rules.sealed import Part, SealedFile
 from sealtrain.sealing.errors import SealingError
 from sealtrain.sealing.key import DataKey, new_data_key
 from sealtrain.sealing.manifest import Manifest, WrappedKey, parse_manifest, parse_owners_manifest
-from sealtrain.sealing.parts import open_file, open_part
+from sealtrain.sealing.parts import SealedFiles, open_file, open_part
 from sealtrain.sealing.stream import (
     PART_BYTES,
     Reader,
@@ -34,6 +34,7 @@ __all__ = [
     "Reader",
     "Sealed",
     "SealedFile",
+    "SealedFiles",
     "SealingError",
     "WrappedKey",
     "Writer",

@@ -262,7 +262,7 @@ def attest_again(world: World, run: str, number: int = 1, **changes: Any) -> Non
         "swversion": [f"26080{number}"],
     }
     body = authority.claims(records.nonce(digest, pem), **{**good, **changes})
-    record = records.TokenRecord(authority.issue(body), pem, MACHINE_ID, digest)
+    record = records.TokenRecord(authority.issue(body), pem, digest)
     place = f"runs/{run}/evidence/{number:05d}/token.json"
     world.storage.created = authority.NOW.isoformat()
     world.storage.create(world.evidence, place, canonical.dumps(record))
