@@ -31,15 +31,10 @@ _CONFINE = Path(__file__).with_name("confine.py")
 _POLL_S = 0.1
 GPU = Path("/dev/nvidiactl")
 _GPU_LIBRARIES = Path("/usr/local/nvidia/lib64")  # where Confidential Space puts the driver's
-# What a trainer may say about its input: one of these exit codes, and so no data.
-_TOLD: dict[int, Reason] = {
-    64: "arguments_refused",
-    65: "data_refused",
-    66: "target_refused",
-    67: "columns_refused",
-    68: "rows_refused",
-    69: "gpu_missing",
-}
+# What a trainer may say about its input: by one of these exit codes, from 64 on, and so no data.
+_TOLD: tuple[Reason, ...] = (
+    "arguments_refused", "data_refused", "target_refused", "columns_refused", "rows_refused", "gpu_missing",
+)  # fmt: skip
 
 
 def train(
@@ -95,7 +90,8 @@ def train(
     if code == REFUSED_EXIT:
         raise WorkloadError("confinement_failed", "the system refused a limit or the filter")
     if code != 0:
-        raise WorkloadError(_TOLD.get(code, "trainer_exit"), f"the trainer ended with {code}")
+        reason = dict(enumerate(_TOLD, 64)).get(code, "trainer_exit")
+        raise WorkloadError(reason, f"the trainer ended with {code}")
     return out, printed.stat().st_size
 
 

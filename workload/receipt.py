@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from sealtrain import sealing
-from sealtrain.rules import canonical, dsse
+from sealtrain.rules import canonical, signing
 from sealtrain.rules.order import Order
 
 from workload.attestation import Attestation
@@ -36,9 +36,9 @@ def sign_receipt(
         "finished": times[1],
         "trainer_exit": 0,
     }
-    keyid = dsse.key_id(attestation.public_key_pem)
-    signed = dsse.sign(_RECEIPT_TYPE, canonical.dumps(receipt), attestation.sign, keyid)
-    data = dsse.serialize(signed)
+    keyid = signing.key_id(attestation.public_key_pem)
+    signed = signing.sign(_RECEIPT_TYPE, canonical.dumps(receipt), attestation.sign, keyid)
+    data = signing.serialize(signed)
     cloud.create_record(order.evidence.bucket, f"{order.evidence.prefix}evidence/receipt.json", data)
     return canonical.digest(data)
 

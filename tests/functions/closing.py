@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from sealtrain.cloud.ledger import Ledger
 from sealtrain.cloud.state import State
-from sealtrain.rules import canonical, dsse, names, receipt, records
+from sealtrain.rules import canonical, names, receipt, records, signing
 from sealtrain.rules.errors import NotFoundError
 from sealtrain.rules.ledger import zone_of
 from sealtrain.rules.resources import BucketInfo, Execution, KeyVersion, Operation, Resource
@@ -240,8 +240,8 @@ class World(memory.World):
     def sign_receipt(self, run: str, values: dict[str, Any], key: Any = None) -> None:
         """Write a receipt, signed by the attested key unless another is given."""
         signer = authority.ec_signer(key or self.workload_key)
-        envelope = dsse.sign(receipt.PAYLOAD_TYPE, canonical.dumps(values), signer, "hint")
-        self.storage.put(self.evidence, names.receipt(run), dsse.serialize(envelope))
+        envelope = signing.sign(receipt.PAYLOAD_TYPE, canonical.dumps(values), signer, "hint")
+        self.storage.put(self.evidence, names.receipt(run), signing.serialize(envelope))
 
     def word(self, run: str, state: str, key: Any = None, **changes: Any) -> dict[str, Any]:
         """The workload's last message, signed by the attested key unless another is given."""

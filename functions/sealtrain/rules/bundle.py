@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from sealtrain.rules import canonical, dsse, ledger, receipt
+from sealtrain.rules import canonical, dsse, ledger, receipt, signing
 from sealtrain.rules.claims import Claim, evaluate
 from sealtrain.rules.cost import Cost
 from sealtrain.rules.errors import EvidenceError, SealtrainError
@@ -133,8 +133,8 @@ def state(
 def seal(statement: Statement, signer: Callable[[bytes], bytes]) -> bytes:
     """Sign a statement; `signer` gives the DER signature over the bytes it is handed."""
     body = canonical.dumps(statement)
-    envelope = dsse.sign(PAYLOAD_TYPE, body, signer, statement.predicate.signer.keyid)
-    return dsse.serialize(envelope)
+    envelope = signing.sign(PAYLOAD_TYPE, body, signer, statement.predicate.signer.keyid)
+    return signing.serialize(envelope)
 
 
 def open_statement(data: bytes, public_key_pem: str) -> Statement:
@@ -159,7 +159,7 @@ def verify_bundle(
     checks: list[Check] = []
     try:
         payload = _payload(data, public_key_pem)
-        checks.append(Check("signature", True, f"by the pinned key {dsse.key_id(public_key_pem)}"))
+        checks.append(Check("signature", True, f"by the pinned key {signing.key_id(public_key_pem)}"))
         statement = _parse_statement(payload)
         checks.append(Check("statement", True, f"{PREDICATE_TYPE}, run {statement.predicate.run}"))
         checks += _contents(statement, root_pem, now)
@@ -172,8 +172,8 @@ def verify_bundle(
 
 def _payload(data: bytes, public_key_pem: str) -> bytes:
     envelope = dsse.parse(data, BUNDLE_LIMIT_BYTES)
-    wanted = dsse.key_id(public_key_pem)
-    if dsse.serialize(envelope) != data or envelope.signatures[0].keyid != wanted:
+    wanted = signing.key_id(public_key_pem)
+    if signing.serialize(envelope) != data or envelope.signatures[0].keyid != wanted:
         raise EvidenceError(
             "the file is not spelled as it was written, or names another key",
             field="envelope",

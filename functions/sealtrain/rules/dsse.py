@@ -1,7 +1,6 @@
-"""Signed envelopes (DSSE v1) with ECDSA P-256 over SHA-256: bundles and receipts.
+"""Reading and verifying signed envelopes (DSSE v1, rules/signing.py): bundles and receipts.
 
 Rules enforced here:
-- what is signed is the pre-authentication encoding of type and payload, never the JSON around it;
 - an envelope is bounded in size before it is parsed, holds exactly one signature, and has no field
   that the format does not name;
 - base64 is the canonical spelling only, so one envelope has one set of bytes;
@@ -20,61 +19,16 @@ The same check without this program (`key.pem` is the signer's public key):
 
 import base64
 import binascii
-import hashlib
-from collections.abc import Callable
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sealtrain.rules.errors import EvidenceError
+from sealtrain.rules.signing import Envelope, pae, public_key
 
 ENVELOPE_LIMIT_BYTES = 1 << 20
-
-
-class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One signature: base64 of an ECDSA signature in DER, and a hint at the key."""
-
-    keyid: str
-    sig: str
-
-
-class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A payload (base64) with its type and its one signature."""
-
-    payload_type: str
-    payload: str
-    signatures: tuple[Signature, ...]
-
-
-def pae(payload_type: str, body: bytes) -> bytes:
-    """Give the bytes that are signed for a payload of a type."""
-    kind = payload_type.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
-
-
-def key_id(public_key_pem: str) -> str:
-    """Name a public key by the SHA-256 of its DER form."""
-    der = _public_key(public_key_pem).public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return "sha256:" + hashlib.sha256(der).hexdigest()
-
-
-def sign(payload_type: str, body: bytes, signer: Callable[[bytes], bytes], keyid: str) -> Envelope:
-    """Seal a payload; `signer` takes the bytes to sign and gives the DER signature over them."""
-    signature = signer(pae(payload_type, body))
-    return Envelope(
-        payload_type=payload_type,
-        payload=base64.b64encode(body).decode(),
-        signatures=(Signature(keyid=keyid, sig=base64.b64encode(signature).decode()),),
-    )
-
-
-def serialize(envelope: Envelope) -> bytes:
-    """Give the one spelling of an envelope as bytes."""
-    return msgspec.json.encode(envelope, order="sorted")
 
 
 def parse(data: bytes, limit_bytes: int = ENVELOPE_LIMIT_BYTES) -> Envelope:
@@ -123,7 +77,7 @@ def check_signature(data: bytes, signature: str, public_key_pem: str, field: str
     """Raise EvidenceError unless the key made this signature (DER in base64) over the data."""
     der = _base64(signature, field)
     try:
-        _public_key(public_key_pem).verify(der, data, ec.ECDSA(hashes.SHA256()))
+        public_key(public_key_pem).verify(der, data, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
         raise EvidenceError(
             "the signature was not made by this key over this payload",
@@ -136,26 +90,6 @@ def check_signature(data: bytes, signature: str, public_key_pem: str, field: str
 def payload(envelope: Envelope) -> bytes:
     """Give the payload without any check of who signed it."""
     return _base64(envelope.payload, "payload")
-
-
-def _public_key(pem: str) -> ec.EllipticCurvePublicKey:
-    try:
-        key = serialization.load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise EvidenceError(
-            "the public key cannot be read",
-            field="public_key_pem",
-            got=f"{len(pem)} characters",
-            expected="a P-256 public key in PEM",
-        ) from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise EvidenceError(
-            "the public key is of another kind",
-            field="public_key_pem",
-            got=type(key).__name__,
-            expected="a P-256 public key",
-        )
-    return key
 
 
 def _base64(text: str, field: str) -> bytes:

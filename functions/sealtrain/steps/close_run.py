@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sealtrain.rules import bundle, canonical, dsse, names, records, report, tables
+from sealtrain.rules import bundle, canonical, names, records, report, signing, tables
 from sealtrain.rules.claims import evaluate
 from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotReadyError
 from sealtrain.rules.evidence import policy
@@ -107,7 +107,7 @@ def _sign(request: Request, storage: Storage, kms: Kms, settings: Settings, now:
         outcome=outcome,
         reason=reason,
         closed_at=now,
-        signer=bundle.Signer(keyid=dsse.key_id(public_key), key_version=newest, public_key_pem=public_key),
+        signer=bundle.Signer(keyid=signing.key_id(public_key), key_version=newest, public_key_pem=public_key),
     )
     sealed = bundle.seal(statement, lambda data: kms.sign(newest, hashlib.sha256(data).digest()))
     bucket, name = names.evidence_bucket(settings), names.bundle(request.run)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sealtrain.listeners import record_completion
-from sealtrain.rules import bundle, canonical, dsse, names
+from sealtrain.rules import bundle, canonical, dsse, names, signing
 from sealtrain.rules.errors import EvidenceError
 from sealtrain.steps import verify_evidence
 
@@ -106,7 +106,7 @@ def test_no_bit_of_payload_or_signature_can_change(part: str, position: int, bit
         envelope = msgspec.structs.replace(
             envelope, signatures=(msgspec.structs.replace(signature, sig=changed),)
         )
-    assert failed(dsse.serialize(envelope)) == ["signature"]
+    assert failed(signing.serialize(envelope)) == ["signature"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -181,13 +181,13 @@ def test_a_dropped_ledger_entry_shows() -> None:
 def test_receipt_of_another_key_shows() -> None:
     """A receipt that the attested key did not sign does not hold."""
     envelope = dsse.parse(record_text("receipt").encode())
-    other = dsse.sign(
+    other = signing.sign(
         envelope.payload_type,
         dsse.payload(envelope),
         authority.ec_signer(authority.workload_key("other")),
         "hint",
     )
-    text = dsse.serialize(other).decode()
+    text = signing.serialize(other).decode()
     assert {"receipt", "subjects", "claims"} <= set(failed(forged(**with_record("receipt", text))))
 
 
@@ -195,10 +195,10 @@ def test_wrong_kind_of_statement_is_refused() -> None:
     """A signed statement of another kind or version is not a run's bundle."""
     assert failed(forged(version=2)) == ["statement"]
     body = canonical.dumps({"_type": "x"})
-    other = dsse.sign(bundle.PAYLOAD_TYPE, body, authority.ec_signer(BUNDLE_KEY), dsse.key_id(PEM))
-    assert failed(dsse.serialize(other)) == ["statement"]
+    other = signing.sign(bundle.PAYLOAD_TYPE, body, authority.ec_signer(BUNDLE_KEY), signing.key_id(PEM))
+    assert failed(signing.serialize(other)) == ["statement"]
     with pytest.raises(EvidenceError):
-        bundle.open_statement(dsse.serialize(other), PEM)
+        bundle.open_statement(signing.serialize(other), PEM)
 
 
 def test_size_is_bounded() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
-from sealtrain.rules import canonical, dataset, dsse, names, receipt, records
+from sealtrain.rules import canonical, dataset, names, receipt, records, signing
 from sealtrain.rules.errors import JobFailedError, RefusedError
 from sealtrain.sealing import DataKey, Part, associated_data, open_, open_file
 from sealtrain.steps import create_bucket, create_key, plan_capacity, seal_dataset
@@ -265,6 +265,6 @@ def test_the_largest_list_of_files_fits_every_record() -> None:
         "finished": "", "trainer_exit": 0,
     }  # fmt: skip
     signer = authority.ec_signer(key)
-    signed = dsse.serialize(dsse.sign(receipt.PAYLOAD_TYPE, canonical.dumps(said), signer, "k"))
+    signed = signing.serialize(signing.sign(receipt.PAYLOAD_TYPE, canonical.dumps(said), signer, "k"))
     assert len(signed) < records.RECORD_LIMIT_BYTES
     assert receipt.check(receipt.parse(signed, authority.public_pem(key)), order, order_digest) == []
