@@ -45,7 +45,10 @@ class Writer(Protocol):
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """One part as measured while it passed: sizes in bytes, digests as `sha256:<hex>`, CRC32C in base64."""
+    """One part as measured while it passed: sizes in bytes, digests as `sha256:<hex>`, CRC32C in base64.
+
+    `sha256` is empty where none was asked for.
+    """
 
     size: int
     sha256: str

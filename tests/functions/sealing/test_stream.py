@@ -72,6 +72,14 @@ def test_both_sides_are_measured_while_they_pass(size: int) -> None:
     assert back.getvalue() == plain
 
 
+def test_who_knows_the_digest_gets_size_and_checksum() -> None:
+    """Without the digest of the plaintext, all else is measured, and the part opens as ever."""
+    plain, out = bytes(2 * SEGMENT), io.BytesIO()
+    report = seal(io.BytesIO(plain), out, KEY, PLACE, digest=False)
+    assert (report.size, report.sha256, report.crc32c) == (len(plain), "", crc32c(plain))
+    assert opened(out.getvalue()) == plain
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=300), st.data())
 def test_any_flipped_bit_is_refused(plain: bytes, data: st.DataObject) -> None:
