@@ -28,7 +28,7 @@ test: $(READY)  ## lint, types and all tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 gates: $(READY)  ## Terraform: formatting, plans, policy, permissions, checkov (needs terraform; no cloud, no account)
-	@command -v terraform >/dev/null || { echo "make gates: NOTHING WAS CHECKED. terraform 1.9 or newer is not on the path: install it (https://developer.hashicorp.com/terraform/install) and run this again" >&2; exit 1; }
+	@command -v terraform >/dev/null || { echo "make gates: NOTHING WAS CHECKED. terraform 1.7 or newer is not on the path: install it (https://developer.hashicorp.com/terraform/install) and run this again" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(GATES_READY) build/used-grants.json
 	$(BIN)/pytest -n 2 --dist loadfile -m gate tests/terraform_min
 

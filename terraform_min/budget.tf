@@ -1,10 +1,11 @@
-# Told at half, four fifths and all of the budget. It stops nothing: the brake is the end time that the server
-# enforces on every machine.
+# Told by email at half, four fifths and all of the budget; and several times a day to guard_budget, which admits
+# no new run past it. It ends no run that goes on: the brake is the end time that the server enforces on every
+# machine. Each region judges for itself, so each has a budget of the same amount over the whole project.
 
 resource "google_billing_budget" "month" {
-  count           = var.billing_account == null ? 0 : 1
+  for_each        = var.billing_account == null ? {} : local.regions
   billing_account = var.billing_account
-  display_name    = "${var.deployment} ${var.project_id}"
+  display_name    = "${each.value.deployment} ${var.project_id}" # guard_budget knows it by this name
   budget_filter {
     projects        = ["projects/${data.google_project.this.number}"]
     calendar_period = "MONTH"
@@ -22,6 +23,8 @@ resource "google_billing_budget" "month" {
     }
   }
   all_updates_rule {
+    pubsub_topic                     = module.region[each.key].budget_topic
+    schema_version                   = "1.0"
     monitoring_notification_channels = local.channels
     disable_default_iam_recipients   = false
   }

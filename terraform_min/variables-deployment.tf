@@ -59,21 +59,17 @@ variable "auditors" {
 }
 
 variable "billing_account" {
-  description = "Billing account (XXXXXX-XXXXXX-XXXXXX) for the budget; null for no budget."
+  description = "Billing account (XXXXXX-XXXXXX-XXXXXX) for the budget; null for no budget. Who applies needs roles/billing.costsManager on it."
   type        = string
   default     = null
   validation {
     condition     = var.billing_account == null || can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.billing_account))
     error_message = "billing_account: write XXXXXX-XXXXXX-XXXXXX, as `gcloud billing accounts list` shows it."
   }
-  validation {
-    condition     = var.billing_account == null || length(var.alert_emails) > 0
-    error_message = "billing_account without anybody to tell: a budget without a channel is seen by nobody. Set alert_emails, or leave billing_account out."
-  }
 }
 
 variable "budget_usd" {
-  description = "Monthly budget in USD; told at 50, 80 and 100 percent. It stops nothing: machines have their own end time."
+  description = "Monthly budget in USD; told at 50, 80 and 100 percent. Past it no new run is admitted; a running one ends at its own end time."
   type        = number
   default     = 500
   nullable    = false
@@ -136,20 +132,12 @@ variable "regions" {
   default  = {}
   nullable = false
   validation {
-    condition     = length(var.regions) == 0 || contains(keys(var.regions), var.region)
-    error_message = "regions has to hold `region` (${var.region}), too: with a map, only what is in it is made."
-  }
-  validation {
     condition     = length(distinct([for r in values(var.regions) : r.deployment])) == length(var.regions)
     error_message = "regions: each needs a deployment name of its own; accounts, roles and buckets are named by it."
   }
   validation {
     condition     = alltrue([for r in values(var.regions) : can(regex("^[a-z][a-z0-9-]{0,7}[a-z0-9]$", r.deployment))])
     error_message = "regions: a deployment is 2 to 9 of a-z, 0-9 and -, from a letter on."
-  }
-  validation {
-    condition     = length(var.allowed_regions) == 0 || alltrue([for region in keys(var.regions) : contains(var.allowed_regions, region)])
-    error_message = "regions: ${join(", ", setsubtract(keys(var.regions), var.allowed_regions))} outside allowed_regions (${join(", ", var.allowed_regions)}): data would leave where it has to stay."
   }
 }
 
@@ -171,10 +159,6 @@ variable "trainer" {
   type        = string
   default     = ""
   nullable    = false
-  validation {
-    condition     = var.trainer == "" || contains(var.approved_images, try(split("@", var.trainer)[1], ""))
-    error_message = "trainer = \"${var.trainer}\": write REGION-docker.pkg.dev/PROJECT/trainers/NAME@sha256:…, and put its digest into approved_images."
-  }
 }
 
 variable "wait_for_iam" {

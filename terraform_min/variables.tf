@@ -5,10 +5,6 @@ variable "accelerator_count" {
   type        = number
   default     = 1
   nullable    = false
-  validation {
-    condition     = var.accelerator_count == (local.shape.gpu == "" ? 0 : 1)
-    error_message = "accelerator_count = ${var.accelerator_count} does not fit ${var.machine_type}: confidential GPU machines have exactly one GPU, CPU machines none. Set 1 for a3-highgpu-1g, 0 for n2d-standard-*."
-  }
 }
 
 variable "accelerator_type" {
@@ -16,10 +12,6 @@ variable "accelerator_type" {
   type        = string
   default     = "nvidia-h100-80gb"
   nullable    = false
-  validation {
-    condition     = var.accelerator_type == (local.shape.gpu == "" ? "" : "nvidia-h100-80gb")
-    error_message = "accelerator_type = \"${var.accelerator_type}\" does not fit ${var.machine_type}: the H100 is the only GPU that Confidential Space attests (an A100 or L4 has no confidential mode). Set \"nvidia-h100-80gb\" for a3-highgpu-1g, \"\" for n2d-standard-*."
-  }
 }
 
 variable "boot_disk_size" {
@@ -27,10 +19,6 @@ variable "boot_disk_size" {
   type        = number
   default     = 30
   nullable    = false
-  validation {
-    condition     = var.boot_disk_size >= local.shape.boot_disk_gib && var.boot_disk_size <= 65536
-    error_message = "boot_disk_size = ${var.boot_disk_size}: ${var.machine_type} needs at least ${local.shape.boot_disk_gib} GiB."
-  }
 }
 
 variable "bucket_name_suffix" {
@@ -78,10 +66,6 @@ variable "machine_type" {
   type        = string
   default     = "a3-highgpu-1g"
   nullable    = false
-  validation {
-    condition     = contains(keys(local.blueprint.shapes), var.machine_type)
-    error_message = "machine_type = \"${var.machine_type}\" is no machine that Confidential Space attests (A2, G2 and the larger A3 have no confidential mode; SEV_SNP is not in Confidential Space). Use \"a3-highgpu-1g\" for one H100 with TDX, or \"n2d-standard-2\" to \"n2d-standard-96\" with SEV."
-  }
 }
 
 variable "project_id" {
@@ -103,10 +87,6 @@ variable "region" {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
     error_message = "region = \"${var.region}\" is no region. Write one like \"us-central1\"; a zone like \"us-central1-a\" goes into `zone`."
   }
-  validation {
-    condition     = length(var.allowed_regions) == 0 || contains(var.allowed_regions, var.region)
-    error_message = "region = \"${var.region}\" is outside allowed_regions (${join(", ", var.allowed_regions)}): data would leave where it has to stay."
-  }
 }
 
 variable "service_account_name" {
@@ -125,12 +105,4 @@ variable "zone" {
   type        = string
   default     = "us-central1-a"
   nullable    = false
-  validation {
-    condition     = !contains(keys(local.zones), var.machine_type) || contains(try(local.zones[var.machine_type], []), var.zone)
-    error_message = "zone = \"${var.zone}\" has no confidential ${var.machine_type}. It is in: ${join(", ", try(local.zones[var.machine_type], []))}."
-  }
-  validation {
-    condition     = startswith(var.zone, "${var.region}-")
-    error_message = "zone = \"${var.zone}\" is not in region \"${var.region}\": keys and data cannot serve a machine elsewhere. Set both."
-  }
 }

@@ -12,6 +12,7 @@ import shlex
 from sealtrain.rules.settings import Settings
 
 from cli.deploy.description import Grant, Resource
+from cli.errors import CloudError
 
 _GRANT = {
     "keyRings": "gcloud kms keyrings {verb}-iam-policy-binding {short} --location {region}",
@@ -25,11 +26,30 @@ _GRANT = {
 }
 
 
+def to_see(name: str, error: CloudError, settings: Settings) -> str:
+    """What lets one see what an API did not answer."""
+    if error.status == 403:
+        return f"have somebody with roles/viewer on {settings.project} run this"
+    here = f"nothing here: the stand-in does not imitate {name}"
+    return here if error.status == 501 else "look at it in the console"
+
+
 def again(settings: Settings) -> str:
     """Deploy again: it changes only what differs."""
     if settings.endpoint:
         return "sealtrain up"
     return f"scripts/deploy.sh {settings.project} --region {settings.region}"
+
+
+def make_agent(settings: Settings, member: str) -> str:
+    """Have Google make one of its service agents, which it otherwise does at the first use."""
+    service = member.partition("@")[2].partition(".")[0].removeprefix("gcp-sa-")
+    identity = f"gcloud beta services identity create --project {settings.project}"
+    return {
+        "bigquery-encryption": f"bq --project_id {settings.project} show --encryption_service_account",
+        "compute-system": f"gcloud services enable compute.googleapis.com --project {settings.project}",
+        "gs-project-accounts": f"gcloud storage service-agent --project {settings.project}",
+    }.get(service, f"{identity} --service {service}.googleapis.com")
 
 
 def grant(settings: Settings, wanted: Grant, verb: str = "add") -> str:

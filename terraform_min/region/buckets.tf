@@ -27,7 +27,7 @@ resource "google_storage_bucket" "bucket" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   encryption {
-    default_kms_key_name = google_kms_crypto_key.storage.id
+    default_kms_key_name = google_kms_crypto_key.ours["storage"].id
     google_managed_encryption_enforcement_config {
       restriction_mode = "FullyRestricted"
     }

@@ -61,7 +61,7 @@ locals {
     "wraps the model's key"    = { on = "key:models", role = "cloudkms.cryptoKeyVersions.useToEncrypt", reason = "wraps the model's key for the owner" }
     "wraps a checkpoint"       = { on = "key:checkpoints", role = "cloudkms.cryptoKeyVersions.useToEncrypt", reason = "wraps a checkpoint's key for attested machines" }
     "tells its end"            = { on = "topic:job-events", role = "pubsub.topics.publish", reason = "tells that the training ended" }
-    "asks for tokens"          = { on = "project", role = "roles/confidentialcomputing.workloadUser", reason = "asks the attestation service for tokens" }
+    "asks for tokens"          = { on = "project", role = "workload.attestation", reason = "asks the attestation service for tokens" }
     "pulls the trainer"        = { on = "repository:trainers", role = "roles/artifactregistry.reader", reason = "the launcher pulls the trainer's image" }
   } : "workload ${name}" => merge(g, { member = local.member["workload"] }) }
 
@@ -87,7 +87,7 @@ locals {
   } : "auditor ${name}" => merge(g, { member = local.member["auditor"] }) }
   impersonation_grants = { for auditor in var.auditors : "auditor ${auditor}" => {
     on     = "account:auditor"
-    role   = "roles/iam.serviceAccountTokenCreator"
+    role   = "iam.serviceAccounts.getAccessToken"
     member = auditor
     reason = "a named auditor acts as the auditor, on record"
   } }
@@ -97,6 +97,7 @@ locals {
     "push receives"     = { on = "project", role = "roles/eventarc.eventReceiver", member = local.member["push"], reason = "receives the storage events" }
     "sink publishes"    = { on = "topic:attestation-logs", role = "roles/pubsub.publisher", member = google_logging_project_sink.attestation.writer_identity, reason = "the sink publishes what tells of attestation, boot integrity and key uses" }
     "storage publishes" = { on = "project", role = "roles/pubsub.publisher", member = local.agents.storage, reason = "storage events go by way of Pub/Sub" }
+    "billing publishes" = { on = "topic:budget-alerts", role = "roles/pubsub.publisher", member = "serviceAccount:billing-budget-alert@system.gserviceaccount.com", reason = "the budget tells its state" }
     "dead letters"      = { on = "topic:dead-letters", role = "roles/pubsub.publisher", member = local.agents.pubsub, reason = "Pub/Sub moves what was refused too often" }
   }
   dead_letter_grants = { for word, f in local.listeners : "dead letters of ${word}" => {

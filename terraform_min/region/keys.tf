@@ -2,15 +2,11 @@
 # The owner's keys do not rotate by themselves: an owner decides when.
 
 locals {
-  key_ids = {
-    bundle      = module.evidence.bundle_key
-    checkpoints = google_kms_crypto_key.checkpoints.id
-    datasets    = google_kms_crypto_key.owner["datasets"].id
-    evidence    = module.evidence.storage_key
-    models      = google_kms_crypto_key.owner["models"].id
-    sealing     = google_kms_crypto_key.sealing.id
-    storage     = google_kms_crypto_key.storage.id
-  }
+  key_ids = merge(
+    { for word, key in google_kms_crypto_key.ours : word => key.id },
+    { for word, key in google_kms_crypto_key.owner : word => key.id },
+    { bundle = module.evidence.bundle_key, evidence = module.evidence.storage_key },
+  )
 }
 
 resource "google_kms_key_ring" "ring" {
@@ -20,38 +16,14 @@ resource "google_kms_key_ring" "ring" {
   name     = "${var.deployment}-${each.key}"
 }
 
-resource "google_kms_crypto_key" "storage" {
+# - storage: what everything of ours rests under at Google.
+# - sealing: the data key of a large dataset, while it is being sealed, over several calls.
+# - checkpoints: what a preempted run left; it is on the release ring, so only attested machines open it.
+resource "google_kms_crypto_key" "ours" {
   #checkov:skip=CKV_GCP_82:goes with the deployment; destroy.sh refuses while anything of an owner rests under it
-  key_ring        = google_kms_key_ring.ring["storage"].id
-  name            = "storage"
-  purpose         = "ENCRYPT_DECRYPT"
-  rotation_period = var.key_rotation_period
-  labels          = local.labels
-  version_template {
-    algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
-    protection_level = "HSM"
-  }
-}
-
-# The data key of a large dataset rests under this one while the dataset is being sealed, over several calls.
-resource "google_kms_crypto_key" "sealing" {
-  #checkov:skip=CKV_GCP_82:goes with the deployment; nothing rests under it for longer than a sealing takes
-  key_ring        = google_kms_key_ring.ring["storage"].id
-  name            = "sealing"
-  purpose         = "ENCRYPT_DECRYPT"
-  rotation_period = var.key_rotation_period
-  labels          = local.labels
-  version_template {
-    algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
-    protection_level = "HSM"
-  }
-}
-
-# A preempted run leaves its checkpoint under this one; it is on the release ring, so only attested machines open it.
-resource "google_kms_crypto_key" "checkpoints" {
-  #checkov:skip=CKV_GCP_82:goes with the deployment; a checkpoint serves the next attempt and nobody else
-  key_ring        = google_kms_key_ring.ring["release"].id
-  name            = "checkpoints"
+  for_each        = { checkpoints = "release", sealing = "storage", storage = "storage" }
+  key_ring        = google_kms_key_ring.ring[each.value].id
+  name            = each.key
   purpose         = "ENCRYPT_DECRYPT"
   rotation_period = var.key_rotation_period
   labels          = local.labels
@@ -79,7 +51,7 @@ resource "google_kms_crypto_key" "owner" {
 # Service agents use the storage key before anything can rest under it.
 resource "google_kms_crypto_key_iam_member" "agent" {
   for_each      = local.agents
-  crypto_key_id = google_kms_crypto_key.storage.id
+  crypto_key_id = google_kms_crypto_key.ours["storage"].id
   role          = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
   member        = each.value
 }

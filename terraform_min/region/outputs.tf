@@ -1,3 +1,9 @@
+output "budget_topic" {
+  description = "Where the budget tells its state."
+  value       = google_pubsub_topic.topic["budget-alerts"].id
+  depends_on  = [google_pubsub_topic_iam_member.grant]
+}
+
 output "grants" {
   description = "Every grant on our resources: on what, which role, to whom, and why."
   value       = local.placed

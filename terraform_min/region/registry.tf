@@ -6,7 +6,7 @@ resource "google_artifact_registry_repository" "images" {
   location      = var.region
   repository_id = each.key
   format        = "DOCKER"
-  kms_key_name  = google_kms_crypto_key.storage.id
+  kms_key_name  = google_kms_crypto_key.ours["storage"].id
   labels        = local.labels
   depends_on    = [terraform_data.keys_usable]
 }

@@ -10,12 +10,17 @@ locals {
       "auditor.evidence"    = ["storage.objects.get", "storage.objects.list"]
       "auditor.bundle"      = ["cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.list", "cloudkms.cryptoKeyVersions.viewPublicKey"]
       "auditor.tables"      = ["bigquery.datasets.get", "bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.list"]
+
+      # roles/confidentialcomputing.workloadUser without the right to write log entries (see grants.tf) and to list
+      # locations, which the launcher does only to say which there are when its own cannot be had.
+      "workload.attestation" = ["confidentialcomputing.challenges.create", "confidentialcomputing.challenges.verify", "confidentialcomputing.locations.get"]
     },
   )
   platform_permissions = [
     "bigquery.jobs.create",
     "cloudkms.cryptoKeyVersions.useToDecrypt",
     "cloudkms.cryptoKeyVersions.useToEncrypt",
+    "iam.serviceAccounts.getAccessToken",
     "pubsub.topics.publish",
     "storage.objects.create",
     "storage.objects.get",

@@ -6,7 +6,7 @@ resource "google_bigquery_dataset" "rows" {
   location   = var.region
   labels     = local.labels
   default_encryption_configuration {
-    kms_key_name = google_kms_crypto_key.storage.id
+    kms_key_name = google_kms_crypto_key.ours["storage"].id
   }
   depends_on = [terraform_data.keys_usable]
 }
@@ -21,6 +21,6 @@ resource "google_bigquery_table" "table" {
   labels              = local.labels
   deletion_protection = false
   encryption_configuration {
-    kms_key_name = google_kms_crypto_key.storage.id
+    kms_key_name = google_kms_crypto_key.ours["storage"].id
   }
 }

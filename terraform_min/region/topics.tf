@@ -4,7 +4,7 @@ resource "google_pubsub_topic" "topic" {
   for_each     = toset(concat(keys(local.listeners), ["dead-letters"]))
   project      = var.project_id
   name         = "${var.deployment}-${each.key}"
-  kms_key_name = google_kms_crypto_key.storage.id
+  kms_key_name = google_kms_crypto_key.ours["storage"].id
   labels       = local.labels
   message_storage_policy {
     allowed_persistence_regions = [var.region]

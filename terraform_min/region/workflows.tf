@@ -7,7 +7,7 @@ resource "google_workflows_workflow" "workflow" {
   name                = each.key
   source_contents     = file(each.value)
   service_account     = google_service_account.account["workflow"].email
-  crypto_key_name     = google_kms_crypto_key.storage.id
+  crypto_key_name     = google_kms_crypto_key.ours["storage"].id
   call_log_level      = "LOG_ERRORS_ONLY"
   labels              = local.labels
   deletion_protection = false # scripts/destroy.sh removes it

@@ -53,7 +53,7 @@ run "a_machine_that_cannot_be_confidential_is_refused" {
   variables {
     machine_type = "a2-highgpu-1g"
   }
-  expect_failures = [var.machine_type]
+  expect_failures = [terraform_data.variables_fit]
 }
 
 run "a_rotation_in_days_is_refused" {
@@ -69,7 +69,7 @@ run "a_region_outside_residency_is_refused" {
   variables {
     allowed_regions = ["europe-west4"]
   }
-  expect_failures = [var.region]
+  expect_failures = [terraform_data.variables_fit]
 }
 
 run "a_zone_of_another_region_is_refused" {
@@ -77,7 +77,7 @@ run "a_zone_of_another_region_is_refused" {
   variables {
     zone = "us-east5-a"
   }
-  expect_failures = [var.zone]
+  expect_failures = [terraform_data.variables_fit]
 }
 
 run "a_budget_for_nobody_is_refused" {
@@ -87,5 +87,5 @@ run "a_budget_for_nobody_is_refused" {
     billing_account   = "000000-111111-ABCDEF"
     enable_monitoring = false
   }
-  expect_failures = [var.billing_account]
+  expect_failures = [terraform_data.variables_fit]
 }

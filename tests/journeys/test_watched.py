@@ -10,6 +10,7 @@ from sealtrain.rules import names
 from sealtrain.rules.uploads import run_of
 
 from tests.journeys.conftest import MINIMAL, TRAINERS
+from tests.journeys.used_grants import UsedGrants
 from tests.journeys.world import World, start
 
 EVERY_S = 2
@@ -17,11 +18,12 @@ ATTEST = "confidentialcomputing.projects.locations.challenges.verifyAttestation"
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def watched(tmp_path_factory: pytest.TempPathFactory, used_grants: UsedGrants) -> Iterator[World]:
     """A deployment whose machines attest every two seconds."""
     hangs = [trainer for trainer in TRAINERS if trainer.name == "hangs"]
     stand_in, world = start(tmp_path_factory.mktemp("watched"), [MINIMAL, *hangs], attest_every_s=EVERY_S)
     yield world
+    used_grants.note(world)
     stand_in.__exit__(None, None, None)
 
 

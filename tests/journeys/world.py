@@ -144,6 +144,15 @@ class World:
         assert not self.storage.bucket(names.sealed_bucket(self.settings, run)).exists()
         return str((self.record(names.verdict(run)) or {}).get("reasons", closed["reason"]))
 
+    def told(self, event: str) -> int:
+        """How often a function has said this in its log."""
+        wanted = {
+            "resourceNames": [f"projects/{self.settings.project}"],
+            "filter": f'jsonPayload.event="{event}"',
+            "pageSize": 1000,
+        }
+        return len(self.post("/v2/entries:list", wanted)["entries"])
+
     def get(self, path: str) -> dict[str, Any]:
         """GET on the stand-in."""
         answer = requests.get(self.endpoint + path, timeout=30)

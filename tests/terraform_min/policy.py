@@ -37,10 +37,8 @@ PER_PROJECT = {
     "bigquery.jobs.create": "a query is a job of the project that asks, not of a dataset",
     "compute.": "a machine that is not made yet has no policy of its own",
     "confidentialcomputing.": "the attestation service has no resource to grant on",
-    "logging.logEntries.create": "comes with Google's workloadUser role, which cannot be had without",
     "eventarc.events.": "an event is received by the project",
     "pubsub.topics.publish": "Storage's agent publishes to a topic that Eventarc makes and names itself",
-    "pubsub.": "as above: the rest of roles/pubsub.publisher",
     "resourcemanager.": "comes with the predefined roles above",
     "storage.buckets.create": "a bucket that is not made yet has no policy of its own",
     "storage.buckets.list": "a listing is of the project",
@@ -125,6 +123,26 @@ def a_grant_on_the_project_is_on_the_list(resources: list[Resource]) -> Iterator
         storage = {p for p in held(one["values"]["role"]) if p.startswith("storage.")}
         if storage - narrow and not block(one["values"], "condition"):
             yield f"{one['address']}: {sorted(storage - narrow)} without a condition, expected a name prefix"
+
+
+@rule
+def nobody_writes_log_entries(resources: list[Resource]) -> Iterator[str]:
+    """An alarm in a log tears a run down: it has to be the platform's word. Google's roles count, too.
+
+    The deployer, who may make any grant, is reviewed apart (deployer.tf).
+    """
+    held = _permissions(resources)
+    for one in members(resources):
+        if one["name"] != "deployer" and "logging.logEntries.create" in held(one["values"]["role"]):
+            told = f"{one['values']['member']} may write log entries by {one['values']['role']}"
+            yield f"{one['address']}: {told}, expected nobody"
+
+
+def held_on_the_project(resources: list[Resource]) -> set[str]:
+    """Every permission that somebody but the deployer holds on the project."""
+    held = _permissions(resources)
+    grants = of(resources, "google_project_iam_member", "google_project_iam_binding")
+    return {p for one in grants if one["name"] != "deployer" for p in held(one["values"]["role"])}
 
 
 @rule
@@ -220,8 +238,8 @@ def what_rests_rests_under_our_key(resources: list[Resource]) -> Iterator[str]:
 def a_machines_disk_key_may_be_used(resources: list[Resource]) -> Iterator[str]:
     """Runs make machines whose disks rest under each storage key."""
     granted = of(resources, "google_kms_crypto_key_iam_member")
-    keys = [one["values"]["id"] for one in of(resources, "google_kms_crypto_key") if one["name"] == "storage"]
-    for key in (one for one in keys if "-storage/" in one):
+    keys = [str(one["values"]["id"]) for one in of(resources, "google_kms_crypto_key")]
+    for key in (one for one in keys if one.endswith("-storage/cryptoKeys/storage")):
         if not any(
             g["values"]["crypto_key_id"] == key and "@compute-system." in g["values"]["member"]
             for g in granted
@@ -231,14 +249,16 @@ def a_machines_disk_key_may_be_used(resources: list[Resource]) -> Iterator[str]:
 
 @rule
 def alerts_and_budgets_reach_somebody(resources: list[Resource]) -> Iterator[str]:
-    """A policy or budget without a channel is seen by nobody."""
+    """A policy or budget without a channel is seen by nobody; a budget pauses its deployment, too."""
     for one in of(resources, "google_monitoring_alert_policy"):
         if not one["values"].get("notification_channels"):
             yield f"{one['address']}: no channel"
     for one in of(resources, "google_billing_budget"):
         told = block(one["values"], "all_updates_rule")
-        if not (told.get("monitoring_notification_channels") or told.get("pubsub_topic")):
-            yield f"{one['address']}: no channel"
+        if not told.get("monitoring_notification_channels"):
+            yield f"{one['address']}: nobody is told"
+        if not str(told.get("pubsub_topic")).endswith("-budget-alerts"):
+            yield f"{one['address']}: told to {told.get('pubsub_topic')}, expected guard_budget's topic"
 
 
 @rule

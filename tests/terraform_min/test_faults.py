@@ -59,9 +59,15 @@ WRONG = {
     ),
     "basic role": (
         "region/grants.tf",
-        'role = "roles/confidentialcomputing.workloadUser"',
+        'role = "roles/artifactregistry.writer"',
         'role = "roles/editor"',
         "basic role roles/editor",
+    ),
+    "log entries": (
+        "region/grants.tf",
+        'role = "workload.attestation"',
+        'role = "roles/confidentialcomputing.workloadUser"',
+        "sealtrain-workload@placeholder-project.iam.gserviceaccount.com may write log entries",
     ),
     "misspelt role": (
         "region/grants.tf",
@@ -113,17 +119,21 @@ WRONG = {
     ),
     "alert without channel": (
         "region/alerts.tf",
-        '  display_name          = "${var.deployment} ${var.region}: dead letters"\n  combiner              = "OR"\n'
-        '  severity              = "ERROR"\n  notification_channels = var.channels\n',
-        '  display_name          = "${var.deployment} ${var.region}: dead letters"\n  combiner              = "OR"\n'
-        '  severity              = "ERROR"\n',
-        "alert_policy.dead_letters[0]: no channel",
+        "notification_channels = var.channels",
+        'notification_channels = each.key == "dead_letters" ? [] : var.channels',
+        'alert_policy.alert["dead_letters"]: no channel',
     ),
     "budget without channel": (
         "budget.tf",
         "    monitoring_notification_channels = local.channels\n",
         "",
-        "google_billing_budget.month[0]: no channel",
+        'google_billing_budget.month["us-central1"]: nobody is told',
+    ),
+    "budget that pauses nothing": (
+        "budget.tf",
+        "pubsub_topic                     = module.region[each.key].budget_topic",
+        "pubsub_topic                     = null",
+        "expected guard_budget's topic",
     ),
     "local endpoint variable": (
         "region/functions.tf",

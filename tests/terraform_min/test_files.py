@@ -27,6 +27,17 @@ def test_the_files_are_formatted_and_valid(tmp_path: Path) -> None:
     terraform.do("validate", "-no-color")
 
 
+def test_the_files_are_what_terraform_1_5_takes() -> None:
+    """Infrastructure Manager runs 1.5.7: a validation looks at its own variable alone; no later function."""
+    text = "\n".join(f.read_text() for f in FILES)
+    assert set(re.findall(r'required_version = "([^"]+)"', text)) == {">= 1.5"}
+    for name, body in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.M | re.S):
+        checks = "".join(re.findall(r"validation \{\n(.*?)\n  \}", body, re.S))
+        assert set(re.findall(r"\b(?:var|local|module|data)\.\w+", checks)) <= {f"var.{name}"}, name
+    later = r"\b(provider::\w+|issensitive|templatestring|ephemeralasnull)\(|^(import|removed|ephemeral) "
+    assert re.findall(later, text, re.M) == []
+
+
 def test_no_provider_but_google() -> None:
     """One provider, one pin, in every module."""
     sources = re.findall(r'source\s+= "([^."][^"]*/[^"]*)"', "\n".join(f.read_text() for f in FILES))

@@ -1,93 +1,153 @@
-"""Least privilege, proven: every grant of the plan is used by some journey on the stand-in.
+"""Least privilege, proven: every right that the plan gives is used by a journey on the stand-in, or reviewed.
 
-- The stand-in enforces world.json, and a gate says that this is the plan's (test_lists.py).
-- A grant that no journey uses is listed here with the reason that it stays, or it goes.
-- Whether each permission inside a used role is needed, the stand-in cannot tell: it asks for a method's main
-  permission. Custom roles hold only what one line of the step table says.
+- The stand-in enforces world.json, and a gate says that this is the plan's (test_lists.py). It notes which
+  permissions each binding gave; `make test` keeps them.
+- Of our own roles each permission is a right of its own. Google's roles come whole: what journeys use of
+  them is written down, and whether the rest could do harm.
+- reviewed_rights.toml says of each right that no journey uses why it stays. A right that is used now, or is
+  gone, must leave the list; one whose use is a matter of timing may be either.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from sealtrain.rules.settings import Settings
 
-from cli.deploy.description import Grant, Parts
+from cli.deploy.description import Grant, Parts, World
 from cli.deploy.stand_in import KEYBOARD
 from cli.deploy.world import describe
+from localcloud.identity.iam import predefined_roles
 from tests.journeys.used_grants import FILE
 
 PARTS = Parts(owner=KEYBOARD, archive="", workflows={"train": "", "tear_down": ""}, environment={})
+REVIEWED = Path(__file__).with_name("reviewed_rights.toml")
 
-# What a grant is called here (see `called`), as a pattern -> why it stays although no journey uses it.
-_STATE_OR_EVIDENCE = r"_/buckets/sealtrain-PROJECT-(state|evidence)"
-IDLE: dict[str, str] = {
-    r"agent (compute-system|gcp-sa-artifactregistry|gcp-sa-workflows) cloudkms\..*/cryptoKeys/storage": (
-        "the stand-in encrypts no disk, image or workflow"
-    ),
-    r"agent gcp-sa-pubsub .*(dead-letters|-push)": "used when a message is given up",
-    r"agent gs-project-accounts pubsub\.publisher on PROJECT": "Eventarc's own topic is not imitated",
-    r"auditor .*": "an auditor is a person; no journey is one",
-    r"build .*": "functions are not built on the stand-in",
-    r"group:cloud-storage-analytics .*-access-logs": "the stand-in writes no access logs",
-    r"push eventarc\.eventReceiver on PROJECT": "the stand-in delivers without Eventarc",
-    r"seal-dataset .* on .*(-inbox if|/cryptoKeys/sealing)": "used by large or removed datasets",
-    r"principalSet:.*/cryptoKeys/datasets": "used for datasets that their owner sealed",
-    r"user:you .*": "used by `fetch`, which the command line's tests do",
-    r"writer-of:.* pubsub\.publisher .*": "used under the name that Logging gives the sink",
-    rf"[a-z-]+ sealtrain\.storage\.objects\.(get|list) on {_STATE_OR_EVIDENCE}( if)?": (
-        "asked when a call is repeated or a record is not there yet: not forced for each function"
-    ),
-    r"create-bucket sealtrain\.storage\.buckets\.get on PROJECT if": "used when the step is repeated",
-    r"seal-dataset sealtrain\.storage\.objects\.list on _/buckets/sealtrain-PROJECT-inbox": (
-        "tells that an upload was replaced or removed while its run was under way"
-    ),
-    r"workload sealtrain\.storage\.objects\.get on .*-models": "used after a restart",
-    r"record-attestation sealtrain\.storage\.objects\.create on .*-evidence if": "alerts: used on an alarm",
-    r"record-attestation sealtrain\.(pubsub\.topics\.publish|verify_evidence\.ring\.release) on .*": (
-        "used on an alarm of the platform's log; the listener's own test raises one"
-    ),
-    r"sweep sealtrain\..* on PROJECT.*": "used for a forgotten run",
-    r"reserve-capacity .*": "used by shapes that need a reservation or a group",
-}
+# What could do harm in the hands of somebody who was not meant to have it.
+HARMFUL = re.compile(
+    r"\.(create|delete|update|upload|actAs|sign\w+|set\w*Policy|publish|get\w*Token)\w*$|useTo"
+)
 
 
-def called(grant: Grant, settings: Settings) -> str:
-    """`member role on [if]` in the words of the deployment."""
+class Reviewed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rights that no journey uses, or not each time, and why they stay; labels as `rights` gives them."""
+
+    reason: str
+    rights: tuple[str, ...]
+
+
+class Predefined(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What journeys use of one of Google's roles; and why one with a harmful rest is not narrowed."""
+
+    used: tuple[str, ...]
+    rest: str = ""
+
+
+class Review(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """reviewed_rights.toml."""
+
+    never: tuple[Reviewed, ...]
+    sometimes: tuple[Reviewed, ...]
+    predefined: dict[str, Predefined]
+
+
+@cache
+def review() -> Review:
+    """The reviewed list."""
+    return msgspec.convert(tomllib.loads(REVIEWED.read_text()), Review)
+
+
+@cache
+def worlds() -> list[tuple[Settings, World, dict[tuple[str, str, str, str], set[str]]]]:
+    """Each world of the journeys: its settings, its description, and the permissions that each grant gave."""
+    told: list[dict[str, Any]] = json.loads(FILE.read_text())["worlds"]
+    assert told, f"no journey was run: {FILE} is empty"
+    found = []
+    for one in told:
+        settings = Settings.from_environ(one["settings"])
+        used = {
+            (gave["on"], gave["role"], gave["member"], gave["condition"]): set(gave["permissions"])
+            for gave in one["grants"]
+        }
+        found.append((settings, describe(settings, PARTS), used))
+    return found
+
+
+def label(grant: Grant, right: str, settings: Settings) -> str:
+    """`member right on resource [if]` in the words of the deployment."""
     member = re.sub(r"^serviceAccount:(sealtrain-)?|@.*$|/workloadIdentityPools/.*", "", grant.member)
     agent = grant.member.partition("@")[2].split(".")[0]
     who = f"agent {agent}" if member.startswith(("service-", "bq-")) else member
     on = grant.on.replace(settings.project, "PROJECT").rpartition("projects/")[2]
-    return f"{who} {grant.role.rpartition('/')[2]} on {on}{' if' if grant.condition else ''}"
+    return f"{who} {right} on {on}{' if' if grant.condition else ''}"
+
+
+def rights() -> Iterator[tuple[str, str, bool]]:
+    """Every right in every world: its label, what tells those of one label apart, whether it was used."""
+    for settings, world, used in worlds():
+        roles = {one.name: one.body["includedPermissions"] for one in world.resources if one.kind == "role"}
+        for grant in world.grants:
+            gave = used.get((grant.on, grant.role, grant.member, grant.condition), set())
+            if grant.role in roles:
+                for permission in roles[grant.role]:
+                    yield label(grant, permission, settings), grant.condition, permission in gave
+            else:
+                yield label(grant, grant.role, settings), grant.condition, bool(gave)
 
 
 def idle() -> set[str]:
-    """The grants that no world of the journeys used; those of several images count as one."""
-    worlds: list[dict[str, Any]] = json.loads(FILE.read_text())["worlds"]
-    assert worlds, f"no journey was run: {FILE} is empty"
-    there: set[tuple[str, str]] = set()
-    used: set[tuple[str, str]] = set()
-    for told in worlds:
-        settings = Settings.from_environ(told["settings"])
-        seen = {(one["on"], one["role"], one["member"], one["condition"]) for one in told["grants"]}
-        for grant in describe(settings, PARTS).grants:
-            what = called(grant, settings), grant.condition
-            there.add(what)
-            if (grant.on, grant.role, grant.member, grant.condition) in seen:
-                used.add(what)
-    return {label for label, _ in there - used}
+    """The rights that no world used; those of several images count as one."""
+    there, used = set(), set()
+    for name, condition, was_used in rights():
+        there.add((name, condition))
+        if was_used:
+            used.add((name, condition))
+    return {name for name, _ in there - used}
 
 
-def test_every_grant_is_used_by_a_journey_or_stays_for_a_reason() -> None:
+def test_every_right_is_used_by_a_journey_or_stays_for_a_reason() -> None:
     """A right that nobody uses is one too many."""
-    unexplained = [one for one in sorted(idle()) if not any(re.fullmatch(word, one) for word in IDLE)]
-    assert unexplained == []
+    listed = {right for one in (*review().never, *review().sometimes) for right in one.rights}
+    assert sorted(idle() - listed) == []
 
 
-def test_no_reason_stays_for_a_grant_that_is_gone() -> None:
-    """The list shrinks with the grants."""
-    settings = Settings.from_environ(json.loads(FILE.read_text())["worlds"][0]["settings"])
-    names = {called(grant, settings) for grant in describe(settings, PARTS).grants}
-    assert [word for word in IDLE if not any(re.fullmatch(word, one) for one in names)] == []
+def test_no_reason_stays_for_a_right_that_is_used_or_gone() -> None:
+    """The list shrinks with the rights, and with every journey that uses one."""
+    there = {name for name, _, _ in rights()}
+    never = [right for one in review().never for right in one.rights]
+    sometimes = [right for one in review().sometimes for right in one.rights]
+    assert sorted(set(never) - idle()) == []
+    assert sorted(set(sometimes) - there) == []
+    assert len({*never, *sometimes}) == len([*never, *sometimes]), "a right is listed twice"
+    assert [one for one in (*review().never, *review().sometimes) if len(one.reason.split()) < 3] == []
+
+
+def test_of_googles_roles_the_part_that_is_used_is_written_down() -> None:
+    """A narrower role is looked for when it changes."""
+    used: dict[str, set[str]] = {}
+    for _, world, gave in worlds():
+        for grant in world.grants:
+            if grant.role.startswith("roles/"):
+                used.setdefault(grant.role, set())
+        for (_, role, _, _), permissions in gave.items():
+            if role in used:
+                used[role] |= permissions
+    assert used == {role: set(one.used) for role, one in review().predefined.items()}
+
+
+def test_what_is_not_used_of_googles_roles_does_no_harm_or_is_explained() -> None:
+    """Nobody gets a right to change or to open something along with another, unseen."""
+    harmful = {
+        role: sorted(p for p in predefined_roles()[role] - set(one.used) if HARMFUL.search(p))
+        for role, one in review().predefined.items()
+    }
+    explained = {role for role, one in review().predefined.items() if one.rest}
+    assert {role: found for role, found in harmful.items() if found and role not in explained} == {}
+    assert {role for role in explained if not harmful[role]} == set()

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from cli.doctor.monitoring import ALERTS
 from tests.terraform_min.conftest import EVERYTHING, OFF, Applied
 from tests.terraform_min.offline.terraform import Terraform, resources
-from tests.terraform_min.policy import findings
+from tests.terraform_min.policy import PER_PROJECT, findings, held_on_the_project, of
 
 CASES: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -39,6 +40,12 @@ def test_everything_on_keeps_the_rules(everything: Applied) -> None:
     assert findings(resources(everything.state["values"]["root_module"])) == []
 
 
+def test_no_reason_stays_for_a_right_on_the_project_that_nobody_has(everything: Applied) -> None:
+    """The reviewed list shrinks with the grants."""
+    held = held_on_the_project(resources(everything.state["values"]["root_module"]))
+    assert [one for one in PER_PROJECT if not any(right.startswith(one) for right in held)] == []
+
+
 def test_a_second_plan_after_an_apply_changes_nothing(everything: Applied) -> None:
     """Applying twice is applying once."""
     plan = everything.terraform.plan(**everything.variables)
@@ -65,12 +72,20 @@ def test_regions_share_nothing_and_each_has_everything(everything: Applied) -> N
 
 
 def test_alerts_and_budget_come_with_somebody_to_tell(everything: Applied, placeholders: Applied) -> None:
-    """Five alerts per region and a budget; without an address none."""
+    """Six alerts and a budget per region; without an address none."""
     count = Counter(one["type"] for one in resources(everything.state["values"]["root_module"]))
-    assert count["google_monitoring_alert_policy"] == 10
-    assert count["google_billing_budget"] == 1
+    assert count["google_monitoring_alert_policy"] == 12
+    assert count["google_billing_budget"] == 2
     none = Counter(one["type"] for one in resources(placeholders.state["values"]["root_module"]))
     assert none["google_monitoring_alert_policy"] == none["google_billing_budget"] == 0
+
+
+def test_the_alerts_are_those_that_the_doctor_looks_for(everything: Applied) -> None:
+    """Each title stands in both places."""
+    found = resources(everything.state["values"]["root_module"])
+    titles = {one["values"]["display_name"] for one in of(found, "google_monitoring_alert_policy")}
+    prefixes = ("sealtrain us-central1: ", "seal-eu europe-west4: ")
+    assert titles == {f"{prefix}{title}" for prefix in prefixes for title in ALERTS}
 
 
 def test_destroy_stops_at_the_evidence_and_goes_on_without_it(tmp_path: Path) -> None:

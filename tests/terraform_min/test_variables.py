@@ -9,21 +9,22 @@ import pytest
 from tests.terraform_min.offline.terraform import Terraform
 
 # name: (in which plan, variables, what has to be told). Values whose checks are independent share a plan.
+# What a variable's own validation refuses (1, 2) comes before what does not fit together (3 to 6).
 REFUSED: dict[str, tuple[int, dict[str, Any], str]] = {
     "a machine that cannot be confidential": (
-        1,
+        4,
         {"machine_type": "a2-highgpu-1g"},
         'Use "a3-highgpu-1g" for one H100 with TDX',
     ),
     "a rotation in days": (1, {"key_rotation_period": "30d"}, 'For 30 days write "2592000s"'),
     "a rotation of a year": (2, {"key_rotation_period": "31536000s"}, "ours ends at 7776000s (90 days)"),
     "a GPU that cannot be confidential": (
-        2,
+        3,
         {"accelerator_type": "nvidia-tesla-a100"},
         'Set "nvidia-h100-80gb" for a3-highgpu-1g',
     ),
-    "eight GPUs": (2, {"accelerator_count": 8}, "confidential GPU machines have exactly one GPU"),
-    "a small disk": (2, {"boot_disk_size": 10}, "a3-highgpu-1g needs at least 30 GiB"),
+    "eight GPUs": (3, {"accelerator_count": 8}, "confidential GPU machines have exactly one GPU"),
+    "a small disk": (3, {"boot_disk_size": 10}, "a3-highgpu-1g needs at least 30 GiB"),
     "a suffix for buckets": (1, {"bucket_name_suffix": "x1"}, "bucket names are derived"),
     "a suffix for the key ring": (1, {"keyring_name_suffix": "x1"}, "key rings are named by the deployment"),
     "one account for all": (1, {"service_account_name": "secure-ai"}, 'Leave it at "workload"'),
@@ -37,7 +38,7 @@ REFUSED: dict[str, tuple[int, dict[str, Any], str]] = {
         "data would leave where it has to stay",
     ),
     "a region of the map outside": (
-        4,
+        6,
         {
             "allowed_regions": ["us-central1"],
             "regions": {"us-central1": {"deployment": "sealtrain"}, "asia-east1": {"deployment": "seal-as"}},
@@ -45,21 +46,21 @@ REFUSED: dict[str, tuple[int, dict[str, Any], str]] = {
         "asia-east1 outside allowed_regions",
     ),
     "two regions of one name": (
-        3,
+        2,
         {"regions": {"us-central1": {"deployment": "same"}, "europe-west4": {"deployment": "same"}}},
         "each needs a deployment name of its own",
     ),
     "a long name": (1, {"deployment": "sealtraining"}, "2 to 9 of a-z"),
     "a tag": (1, {"approved_images": ["latest"]}, "a tag can be moved"),
     "a trainer that is not approved": (
-        2,
+        3,
         {"trainer": "x/y@sha256:" + "1" * 64},
         "put its digest into approved_images",
     ),
     "everybody as owner": (1, {"owners": ["allUsers"]}, "never everybody (allUsers)"),
     "everybody as auditor": (1, {"auditors": ["allAuthenticatedUsers"]}, "never everybody (allUsers)"),
     "a budget for nobody": (
-        1,
+        3,
         {"billing_account": "000000-111111-ABCDEF"},
         "a budget without a channel is seen by nobody",
     ),

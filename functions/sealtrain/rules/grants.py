@@ -63,21 +63,13 @@ def may_tell_of(*kinds: str) -> Grant:
 
 def may_write_rows(reason: str) -> Grant:
     """Stream rows into the deployment's tables."""
-    return Grant(
-        "dataset", ("bigquery.datasets.get", "bigquery.tables.get", "bigquery.tables.updateData"), reason
-    )
+    return Grant("dataset", ("bigquery.tables.updateData",), reason)
 
 
 def may_disable_keys(reason: str) -> Grant:
     """Look at run keys' versions and disable them."""
     return Grant(
-        "ring:release",
-        (
-            "cloudkms.cryptoKeyVersions.get",
-            "cloudkms.cryptoKeyVersions.list",
-            "cloudkms.cryptoKeyVersions.update",
-        ),
-        reason,
+        "ring:release", ("cloudkms.cryptoKeyVersions.list", "cloudkms.cryptoKeyVersions.update"), reason
     )
 
 
@@ -90,12 +82,10 @@ def may_make_machines(reason: str, *more: str) -> Grant:
     """Make VMs with disks, labels, metadata and an account, and whatever `more` names."""
     common = (
         "compute.disks.create",
-        "compute.disks.setLabels",
         "compute.instances.create",
         "compute.instances.setLabels",
         "compute.instances.setMetadata",
         "compute.instances.setServiceAccount",
-        "compute.reservations.get",
         "compute.subnetworks.use",
         "compute.zoneOperations.get",
     )
@@ -107,14 +97,7 @@ SEE_STATE = may_list("bucket:state", "tell a record that does not stand yet")
 EVIDENCE_READ = may_read("bucket:evidence", "read the run's evidence, compare what it repeats", "runs/")
 LEDGER_LIST = may_list("bucket:evidence", "read the run's ledger, tell a record that does not stand yet")
 SEE_MACHINES = Grant(
-    "project",
-    (
-        "compute.instanceGroupManagers.get",
-        "compute.instances.get",
-        "compute.reservations.get",
-        "compute.zoneOperations.get",
-    ),
-    "see whether the VM lives, and tell a silent one from a slow one",
+    "project", ("compute.instances.get",), "see whether the VM lives, and tell a silent one from a slow one"
 )
 AS_WORKLOAD = Grant("account:workload", ("iam.serviceAccounts.actAs",), "the VM runs as the workload")
 LIST_MACHINES = (
@@ -122,12 +105,10 @@ LIST_MACHINES = (
     "compute.instanceTemplates.list",
     "compute.instances.list",
     "compute.reservations.list",
-    "storage.buckets.list",
 )
 REMOVE_MACHINES = Grant(
     "project",
     (
-        "compute.globalOperations.get",
         "compute.instanceGroupManagers.delete",
         "compute.instanceGroupManagers.get",
         "compute.instanceGroupManagers.update",
@@ -138,7 +119,6 @@ REMOVE_MACHINES = Grant(
         "compute.instances.get",
         "compute.reservations.delete",
         "compute.reservations.get",
-        "compute.zoneOperations.get",
         *LIST_MACHINES,
     ),
     "remove the run's machines and see that they are gone",
@@ -161,7 +141,6 @@ DESTROY_KEYS = Grant(
     "ring:release",
     (
         "cloudkms.cryptoKeyVersions.destroy",
-        "cloudkms.cryptoKeyVersions.get",
         "cloudkms.cryptoKeyVersions.list",
         "cloudkms.cryptoKeys.get",
     ),

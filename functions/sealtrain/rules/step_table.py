@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from sealtrain.rules import budget
 from sealtrain.rules.grants import (
     AS_WORKLOAD,
     DESTROY_KEYS,
@@ -109,6 +110,7 @@ STEPS: tuple[Function, ...] = (
         STATE_READ,
         SEE_STATE,
         may_keep_state("/claim.json", "/job.json"),
+        may_read("bucket:state", "see whether the budget is spent", budget.PREFIX),
         may_read("bucket:inbox", "read job.yaml and look at the data's first bytes"),
         may_list("bucket:inbox", "freeze the list of the dataset's objects"),
         may_create("bucket:inbox", "tell the owner why an upload was refused", prefix="refused/"),
@@ -194,6 +196,7 @@ STEPS: tuple[Function, ...] = (
             "compute.instanceTemplates.get",
             "compute.instanceTemplates.useReadOnly",
             "compute.reservations.create",
+            "compute.reservations.get",
         ),
         AS_WORKLOAD,
     ),
@@ -239,7 +242,6 @@ STEPS: tuple[Function, ...] = (
         STATE_READ,
         SEE_STATE,
         EVIDENCE_READ,
-        LEDGER_LIST,
         may_keep_evidence("say what was compared with the receipt", "/published.json"),
         may_read("bucket:models", "check the model's objects against the receipt"),
         may_list("bucket:models", "see that the receipt names every object"),
@@ -322,12 +324,16 @@ LISTENERS: tuple[Function, ...] = (
         may_create("bucket:evidence", "write the report", prefix="reports/"),
         may_read("bucket:evidence", "compare a repeated report", "reports/"),
         Grant("project", ("bigquery.jobs.create",), "run the report's query"),
-        Grant(
-            "dataset",
-            ("bigquery.datasets.get", "bigquery.tables.get", "bigquery.tables.getData"),
-            "read the rows",
-        ),
+        Grant("dataset", ("bigquery.tables.getData",), "read the rows"),
         timeout_s=300,
+    ),
+    _listener(
+        "guard_budget",
+        "topic:budget-alerts",
+        "budget.judged",
+        "state",
+        may_create("bucket:state", "say that the budget is spent", prefix=budget.PREFIX),
+        may_read("bucket:state", "compare a pause that stands", budget.PREFIX),
     ),
     _listener(
         "tear_down",
@@ -357,11 +363,8 @@ LISTENERS: tuple[Function, ...] = (
         may_list("bucket:evidence", "find the closings"),
         may_list("bucket:checkpoints", "find checkpoints that nobody went on from"),
         Grant("project", LIST_MACHINES, "find what outlived its run"),
-        Grant(
-            "ring:release",
-            ("cloudkms.cryptoKeys.list", "cloudkms.cryptoKeyVersions.list"),
-            "find keys that outlived their run",
-        ),
+        Grant("ring:release", ("cloudkms.cryptoKeys.list",), "find keys that outlived their run"),
+        Grant("project", ("storage.buckets.list",), "find buckets that outlived their run"),
         Grant("project", ("workflows.executions.get",), "see whether a run's workflow has ended"),
         Grant("project", ("workflows.executions.create",), "start the teardown"),
         timeout_s=300,

@@ -1,7 +1,8 @@
 """Claim a run and admit its job: parsed, checked, priced, its dataset frozen by generation.
 
 The claim comes first and is one object: whoever creates it has the run, the same execution may come
-again, any other is told so. A refusal is written into the inbox, and nothing of the run is made.
+again, any other is told so. A refusal is written into the inbox, and nothing of the run is made. While the
+budget is spent, every upload is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from sealtrain.rules import names
+from sealtrain.rules import budget, names
 from sealtrain.rules.canonical import dumps
 from sealtrain.rules.capacity import cost_of, expires_s
 from sealtrain.rules.dataset import (
@@ -84,6 +85,7 @@ def admit_run(
         return Result(run=run, admitted=False, reason=f"claimed by execution {claim.execution}")
     if state.find(names.job(run), FrozenJob) is None:
         try:
+            budget.check(state.find(budget.record_now(clock()), budget.Pause), settings, clock())
             frozen = _unchanged(run, upload, storage, settings, datetime.fromisoformat(claim.claimed_at))
         except (RefusedError, UnsupportedError) as refusal:
             _tell_owner(run, upload, refusal, storage, settings, claim.claimed_at)
