@@ -12,16 +12,18 @@ usage() {
 
 apis() {
   run gcloud services enable --project "$project" \
-    artifactregistry.googleapis.com cloudkms.googleapis.com cloudresourcemanager.googleapis.com \
+    artifactregistry.googleapis.com bigquery.googleapis.com cloudkms.googleapis.com cloudresourcemanager.googleapis.com \
     compute.googleapis.com config.googleapis.com iam.googleapis.com pubsub.googleapis.com \
     serviceusage.googleapis.com storage.googleapis.com workflows.googleapis.com
 }
 
-# Grants to an agent that does not exist yet are refused.
+# Grants to an agent that does not exist yet are refused; Compute's comes with its API.
 agents() {
   for service in artifactregistry pubsub workflows; do
     run gcloud beta services identity create --project "$project" --service "$service.googleapis.com"
   done
+  run gcloud storage service-agent --project "$project"
+  run bq --project_id "$project" show --encryption_service_account
 }
 
 by_terraform() {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Stands in front of `gcloud` and `terraform`: notes each call, remembers what was made, fails when told to.
+# Stands in front of `bq`, `gcloud` and `terraform`: notes each call, remembers what was made, fails when told to.
 # - What is looked at exists only once it was made; making it twice is refused, as Google does.
 # - RECORD is the folder of the record; FAIL_AT the number of the call that fails, before its effect or, with AFTER=1,
 #   after it.
