@@ -77,7 +77,7 @@ def _resource(api: Api, settings: Settings, resource: Resource) -> Iterator[Line
     try:
         there = look(api, resource)
     except CloudError as error:
-        yield warn(name, f"could not be read: {error}")
+        yield warn(name, f"could not be read: {error}", mending.to_see(resource.kind, error, settings))
         return
     if there is None:
         yield fail(name, "does not exist", mending.again(settings))
@@ -96,7 +96,7 @@ def _grants(api: Api, settings: Settings, grants: list[Grant]) -> Iterator[Line]
     try:
         there = bindings(api, on)
     except CloudError as error:
-        yield warn(f"grants on {on}", f"could not be read: {error}")
+        yield warn(f"grants on {on}", f"could not be read: {error}", mending.to_see(on, error, settings))
         return
     wanted = {(grant.role, grant.condition, grant.member) for grant in grants}
     for grant in grants:

@@ -1,6 +1,6 @@
 """Can this project take a deployment and run it? Looked at before anything is spent.
 
-- Each check is one question to one API of Google's, and one line or a few.
+- Each check asks one API of Google's, and gives one line or a few.
 - What an API does not answer (no right, or the stand-in does not imitate it) is a warning, never an ok.
 """
 
@@ -8,26 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sealtrain.rules import shapes
+from sealtrain.rules import names, shapes
 from sealtrain.rules.settings import Settings
 
 from cli.api import Api, Json
 from cli.deploy.world import describe_agents
+from cli.doctor import keys, mending
 from cli.doctor.line import Line, fail, ok, warn
 from cli.errors import CloudError
 
+# As in terraform_min/apis.tf; a test compares them.
 APIS = (
-    *(
-        "artifactregistry",
-        "bigquery",
-        "cloudbuild",
-        "cloudfunctions",
-        "cloudkms",
-        "cloudscheduler",
-        "compute",
-    ),
-    *("confidentialcomputing", "dns", "eventarc", "iam", "iamcredentials", "logging", "monitoring", "pubsub"),
-    *("run", "storage", "sts", "workflowexecutions", "workflows"),
+    *("artifactregistry", "bigquery", "billingbudgets", "cloudbuild", "cloudfunctions", "cloudkms"),
+    *("cloudresourcemanager", "cloudscheduler", "compute", "confidentialcomputing", "dns", "eventarc"),
+    *("iam", "iamcredentials", "logging", "monitoring", "pubsub", "run", "storage", "sts"),
+    *("workflowexecutions", "workflows"),
 )
 IMAGES = "confidential-space-images"
 FAMILY = "confidential-space"
@@ -51,6 +46,7 @@ def check(api: Api, settings: Settings) -> list[Line]:
         "billing": _billing,
         "APIs": _apis,
         "service agents": _agents,
+        "who can decrypt": _decrypt,
         "quotas": _quotas,
         "organisation policies": _policies,
         "image": _image,
@@ -62,14 +58,8 @@ def check(api: Api, settings: Settings) -> list[Line]:
         try:
             lines += look(api, settings)
         except CloudError as error:
-            lines.append(warn(name, f"could not be seen: {error}", _ask_for(name, error, settings)))
+            lines.append(warn(name, f"could not be seen: {error}", mending.to_see(name, error, settings)))
     return lines
-
-
-def _ask_for(name: str, error: CloudError, settings: Settings) -> str:
-    if error.status == 403:
-        return f"have somebody with roles/viewer on {settings.project} run this"
-    return "look at it in the console" if error.status != 501 else f"the stand-in does not imitate {name}"
 
 
 def _project(api: Api, s: Settings) -> Iterator[Line]:
@@ -113,16 +103,34 @@ def _apis(api: Api, s: Settings) -> Iterator[Line]:
 
 def _agents(api: Api, s: Settings) -> Iterator[Line]:
     """Google's agents that use our key: the grant can only be made when they exist."""
-    policy = api.get("cloudkms", f"/v1/{describe_agents(s)[0]}:getIamPolicy")
+    key, agents = describe_agents(s)
+    policy = api.find("cloudkms", f"/v1/{key}:getIamPolicy")
+    if policy is None:
+        yield warn("service agents", "nothing is deployed yet: there is no storage key", mending.again(s))
+        return
     granted = {member for binding in policy.get("bindings", []) for member in binding["members"]}
-    for member in describe_agents(s)[1]:
+    for member in agents:
         if member in granted:
             yield ok("service agent", f"{member} may use the storage key")
         else:
-            service = member.partition("@gcp-sa-")[2].partition(".")[0] or "storage"
-            create = f"gcloud beta services identity create --project {s.project}"
-            mend = f"{create} --service {service}.googleapis.com"
+            mend = f"{mending.make_agent(s, member)}; then {mending.again(s)}"
             yield fail("service agent", f"{member} may not use the storage key", mend)
+
+
+def _decrypt(api: Api, s: Settings) -> Iterator[Line]:
+    """Attested machines and nobody else; `doctor --keys` tells the rest."""
+    if api.find("cloudkms", f"/v1/{names.key_ring(s, 'release')}") is None:
+        yield warn("who can decrypt", "nothing is deployed yet: there is no release key", mending.again(s))
+        return
+    report, mend = keys.check(api, s), "sealtrain doctor --keys"
+    others = ", ".join(sorted({one.member for one in report.unexpected}))
+    wrong = [f"{others} can" if others else "", *report.pool, *(f"{one} cannot" for one in report.missing)]
+    if any(wrong):
+        yield fail("who can decrypt", "; ".join(filter(None, wrong)), mend)
+    elif report.unread:
+        yield warn("who can decrypt", f"not read: {', '.join(report.unread)}", mend)
+    else:
+        yield ok("who can decrypt", "attested machines of approved images, and nobody else")
 
 
 def _quotas(api: Api, s: Settings) -> Iterator[Line]:

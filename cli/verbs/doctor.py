@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from cli import place
 from cli.api import Api
-from cli.doctor import canary, deployed, project
+from cli.doctor import budget, canary, deployed, monitoring, project
 from cli.doctor.line import Line
 from cli.errors import EXIT_NO
 from cli.output import emit, plain, say
@@ -25,7 +26,9 @@ def doctor(after: bool, as_json: bool) -> int:
     settings = place.find(os.environ, Path.cwd())
     api = Api(settings)
     if after:
-        lines = [*deployed.check(api, settings), *canary.check(api, settings, _CANARY_S)]
+        now = datetime.now(UTC)
+        lines = [*deployed.check(api, settings), *monitoring.check(api, settings, now)]
+        lines += [budget.check(api, settings, now), *canary.check(api, settings, _CANARY_S)]
     else:
         lines = project.check(api, settings)
     if as_json:

@@ -227,7 +227,7 @@ def test_a_sound_deployment_is_well(api: Api, deployed: Deployed) -> None:
 
     lines = check(api, deployed.settings)
     assert [line for line in lines if line.state != "ok"] == []
-    assert Line("function", "ok", "17 as described") in lines
+    assert Line("function", "ok", "18 as described") in lines
 
 
 def test_the_canary_comes_back(api: Api, deployed: Deployed) -> None:

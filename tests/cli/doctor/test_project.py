@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import pytest
+from sealtrain.rules import names
 from sealtrain.rules.settings import Settings
 
 from cli.api import Api
 from cli.deploy.world import describe_agents
-from cli.doctor import project
+from cli.doctor import keys, project
+from cli.doctor.iam import Holder
 from cli.errors import CloudError
+from cli.package import ROOT
 
 SETTINGS = Settings(project="demo-project", project_number="100000000001", region="us-central1")
+AGENTS = f"cloudkms /v1/{describe_agents(SETTINGS)[0]}:getIamPolicy"
 SOUND: dict[str, Any] = {
     "cloudresourcemanager /v3/projects/demo-project": {"name": "projects/100000000001", "state": "ACTIVE"},
     "cloudbilling /v1/projects/demo-project/billingInfo": {
@@ -20,9 +25,8 @@ SOUND: dict[str, Any] = {
         "billingAccountName": "billingAccounts/000000-111111-ABCDEF",
     },
     "serviceusage /v1/projects/demo-project/services:batchGet": {"services": []},
-    f"cloudkms /v1/{describe_agents(SETTINGS)[0]}:getIamPolicy": {
-        "bindings": [{"role": "any", "members": describe_agents(SETTINGS)[1]}]
-    },
+    AGENTS: {"bindings": [{"role": "any", "members": describe_agents(SETTINGS)[1]}]},
+    f"cloudkms /v1/{names.key_ring(SETTINGS, 'release')}": {"name": "the ring"},
     "compute /compute/v1/projects/demo-project/regions/us-central1": {
         "quotas": [
             {"metric": "N2D_CPUS", "limit": 500.0, "usage": 4.0},
@@ -54,8 +58,19 @@ class Canned:
             raise answer
         return answer
 
+    def find(self, service: str, path: str, **_: Any) -> Any:
+        return self.get(service, path)
+
     def post(self, service: str, path: str, _: Any = None) -> Any:
         return self.get(service, path)
+
+
+@pytest.fixture(autouse=True)
+def decrypting(monkeypatch: pytest.MonkeyPatch) -> keys.Report:
+    """Who can decrypt, as `doctor --keys` finds it, which has tests of its own on the stand-in."""
+    report = keys.Report(ring="the ring")
+    monkeypatch.setattr(keys, "check", lambda *_: report)
+    return report
 
 
 def lines(changed: dict[str, Any], settings: Settings = SETTINGS) -> list[tuple[str, str, str, str]]:
@@ -70,7 +85,7 @@ def test_a_sound_project_is_well() -> None:
     assert {state for state, *_ in told} == {"ok"}
     assert {name for _, name, *_ in told} == {
         *("project", "billing", "APIs", "service agent", "quota", "organisation policy", "image"),
-        *("residency", "capacity"),
+        *("residency", "capacity", "who can decrypt"),
     }
 
 
@@ -100,10 +115,23 @@ CHANGED: dict[str, tuple[str, Any, str, str]] = {
         "gcloud services enable sts.googleapis.com",
     ),
     "an agent without its grant": (
-        f"cloudkms /v1/{describe_agents(SETTINGS)[0]}:getIamPolicy",
+        AGENTS,
         {"bindings": []},
         "fail",
-        "gcloud beta services identity create --project demo-project --service pubsub.googleapis.com",
+        "gcloud beta services identity create --project demo-project --service pubsub.googleapis.com; then "
+        "scripts/deploy.sh demo-project --region us-central1",
+    ),
+    "nothing deployed yet": (
+        AGENTS,
+        None,
+        "warn",
+        "scripts/deploy.sh demo-project --region us-central1",
+    ),
+    "no release key yet": (
+        f"cloudkms /v1/{names.key_ring(SETTINGS, 'release')}",
+        None,
+        "warn",
+        "scripts/deploy.sh demo-project --region us-central1",
     ),
     "no quota": (
         "compute /compute/v1/projects/demo-project/regions/us-central1",
@@ -159,3 +187,41 @@ def test_a_region_without_machines_is_told() -> None:
     ]
     assert told[0][0] == "fail"
     assert "us-central1" in told[0][3]
+
+
+def test_who_can_decrypt_without_attestation_is_told(decrypting: keys.Report) -> None:
+    """By name, with the command that shows both lists."""
+    decrypting.can_decrypt.append(Holder("user:eve@example.org", "the ring", "roles/x", "", keys.DECRYPT))
+    decrypting.expected.append("principalSet://attested")
+    found = next(line for line in lines({}) if line[1] == "who can decrypt")
+    assert found == (
+        "fail",
+        "who can decrypt",
+        "user:eve@example.org can; principalSet://attested cannot",
+        "sealtrain doctor --keys",
+    )
+
+
+def test_who_can_decrypt_is_no_ok_while_something_could_not_be_read(decrypting: keys.Report) -> None:
+    """What may not be read is not taken for empty."""
+    decrypting.unread.append("organizations/1")
+    found = next(line for line in lines({}) if line[1] == "who can decrypt")
+    assert found[0] == "warn"
+    assert "organizations/1" in found[2]
+
+
+def test_each_agent_is_made_by_a_command_of_its_own() -> None:
+    """Google makes some by the way, and some only when asked."""
+    told = {do for _, name, _, do in lines({AGENTS: {"bindings": []}}) if name == "service agent"}
+    assert {do.split("; then")[0].partition(" --")[0] for do in told} == {
+        "gcloud beta services identity create",
+        "gcloud services enable compute.googleapis.com",
+        "gcloud storage service-agent",
+        "bq",
+    }
+
+
+def test_the_apis_are_those_that_terraform_turns_on() -> None:
+    """One list in two languages."""
+    told = (ROOT / "terraform_min" / "apis.tf").read_text()
+    assert [f"{one}.googleapis.com" for one in project.APIS] == re.findall(r'"(\w+\.googleapis\.com)"', told)
