@@ -1,7 +1,7 @@
 """The language on the command line.
 
-    python -m localcloud.workflows run FILE [--data JSON] [--env JSON]     python -m
-localcloud.workflows check FILE...
+    python -m localcloud.workflows run FILE [--data JSON] [--env JSON]
+    python -m localcloud.workflows check FILE...
 
 `run` prints the result as JSON and exits 0; a failed execution prints {"error": …} on standard
 error and exits 1. A file that a deployment would refuse: each reason with its line, and exit 2.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import DeploymentError, ExecutionError, MemoryJournal, compile_source, limits, run
+from . import DeploymentError, ExecutionError, MemoryJournal, Program, compile_source, limits, run
 from .local_host import LocalHost
 from .values import encode_json
 
@@ -60,10 +60,7 @@ def _environment(text: str) -> dict[str, str]:
 def _check(files: Sequence[Path]) -> int:
     status = 0
     for file in files:
-        try:
-            compile_source(_text(file))
-        except DeploymentError as error:
-            _refuse(file, error)
+        if _compiled(file) is None:
             status = _REFUSED
         else:
             sys.stdout.write(f"{file}: ok\n")
@@ -71,10 +68,8 @@ def _check(files: Sequence[Path]) -> int:
 
 
 def _run(file: Path, data: Any, env: dict[str, str]) -> int:
-    try:
-        program = compile_source(_text(file))
-    except DeploymentError as error:
-        _refuse(file, error)
+    program = _compiled(file)
+    if program is None:
         return _REFUSED
     try:
         value = run(program, data, LocalHost(file.name.split(".")[0], env), MemoryJournal())
@@ -96,17 +91,20 @@ def _shown(error: ExecutionError) -> dict[str, Any]:
     return shown
 
 
-def _text(file: Path) -> str:
+def _compiled(file: Path) -> Program | None:
+    """The program of a file; None when it would not deploy, and why is told on standard error."""
     try:
-        return file.read_text(encoding="utf-8")
+        with file.open("rb") as source:
+            octets = source.read(limits.SOURCE_BYTES + 1)
+        # What is too long is refused as such, even where it was cut within a character.
+        whole = len(octets) <= limits.SOURCE_BYTES
+        return compile_source(octets.decode("utf-8", "strict" if whole else "replace"))
     except (OSError, UnicodeError) as error:
         sys.stderr.write(f"{file}: cannot be read: {error}\n")
-        raise SystemExit(_REFUSED) from None
-
-
-def _refuse(file: Path, error: DeploymentError) -> None:
-    for refusal in error.refusals:
-        sys.stderr.write(f"{file}:{refusal.line}: {refusal.rule}: {refusal.message}\n")
+    except DeploymentError as error:
+        for refusal in error.refusals:
+            sys.stderr.write(f"{file}:{refusal.line}: {refusal.rule}: {refusal.message}\n")
+    return None
 
 
 if __name__ == "__main__":

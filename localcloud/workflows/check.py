@@ -1,9 +1,9 @@
 """What a deployment refuses beyond the form: names, scopes, jumps, calls.
 
-Rules: a variable read must be written somewhere in a scope around the read; a branch writes an
-outer variable only when it is shared; a loop's variable must be new; a jump stays within its
-routine and does not leave a loop or a branch; a function must exist, get the right arguments, and
-stand in a call step when it blocks; connectors are not here.
+Rules: a step's name is its own within the routine; a variable read must be written somewhere in a
+scope around the read; a branch writes an outer variable only when it is shared; a loop's variable
+must be new; a jump stays within its routine and does not leave a loop or a branch; a function must
+exist, get the right arguments, and stand in a call step when it blocks; connectors are not here.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class _RoutineChecker:
         self._calls = CallChecker(source, refusals)
         # Reads wait until every write of the routine has declared its variable: jumps let them run later.
         self._reads: list[tuple[Expr, Scope, int]] = []
+        self._step_names: set[str] = set()
 
     def _refuse(self, line: int, rule: str, message: str) -> None:
         self._refusals.append(Refusal(line, rule, message))
@@ -128,6 +129,9 @@ class _RoutineChecker:
         names = frozenset(step.name for step in steps.steps)
         inside = replace(place, labels=place.labels | names)
         for step in steps.steps:
+            if step.name in self._step_names:
+                self._refuse(step.line, "step-name", f'the step "{step.name}" stands twice in its routine')
+            self._step_names.add(step.name)
             if step.action is not None:
                 self._action(step.action, inside)
             if step.next is not None:
@@ -174,8 +178,12 @@ class _RoutineChecker:
                 self._write(root.name, scope, assignment.line)
 
     def _call(self, action: CallStep, scope: Scope) -> None:
-        for name, arg in action.args.items():
-            self._read(arg, scope, action.arg_lines.get(name, action.line))
+        if isinstance(action.args, list):
+            for arg in action.args:
+                self._read(arg, scope, action.line)
+        else:
+            for name, arg in action.args.items():
+                self._read(arg, scope, action.arg_lines[name])
         self._calls.check_step(action)
         if action.result is not None:
             self._write(action.result, scope, action.line)

@@ -33,15 +33,18 @@ class CallChecker:
         return None
 
     def check_step(self, step: CallStep) -> None:
-        """A call step: arguments by name."""
+        """A call step: arguments by name, or by position as in an expression."""
         parameters = self._parameters(step.function, step.line)
         if parameters is None:
+            return
+        if isinstance(step.args, list):
+            self._check_count(step.function, len(step.args), parameters, step.line)
             return
         known = [name for name, _ in parameters]
         for name in step.args:
             if name not in known:
                 self._refuse(
-                    step.arg_lines.get(name, step.line),
+                    step.arg_lines[name],
                     "call-arguments",
                     f'"{step.function}" takes no "{name}"; it takes {_listed(known)}',
                 )
@@ -61,10 +64,13 @@ class CallChecker:
         if expr.function in FUNCTIONS and FUNCTIONS[expr.function].blocking:
             message = f'"{expr.function}" blocks and stands only in a call step'
             self._refuse(line, "blocking-call", message)
+        self._check_count(expr.function, len(expr.args), parameters, line)
+
+    def _check_count(self, function: str, given: int, parameters: list[tuple[str, bool]], line: int) -> None:
         least = sum(required for _, required in parameters)
-        if not least <= len(expr.args) <= len(parameters):
+        if not least <= given <= len(parameters):
             takes = str(least) if least == len(parameters) else f"{least} to {len(parameters)}"
-            message = f'"{expr.function}" takes {takes} arguments, got {len(expr.args)}'
+            message = f'"{function}" takes {takes} arguments, got {given}'
             self._refuse(line, "call-arguments", message)
 
     def check_retry(self, retry: Retry) -> None:

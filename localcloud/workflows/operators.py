@@ -1,9 +1,9 @@
 """What the operators do with values of each type.
 
 Rules (Google's pages "Data types" and "Expressions"): arithmetic takes integers and doubles, mixed
-gives a double; `+` also joins strings, and a string with a number; `/` gives a double; `and`, `or`,
-`not` take booleans only; `<` and its kin take two numbers or two strings; `in` looks among the
-elements of a list or the keys of a map.
+gives a double; `+` also joins strings, and a string with a number or boolean; `/` gives a double;
+`and`, `or`, `not` take booleans only; `<` and its kin take two numbers or two strings; `in` looks
+among the elements of a list or the keys of a map.
 Open, our choice: an integer beyond 64 bits is a ValueError; `//` and `%` round towards minus
 infinity.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from . import limits
 from .errors import WorkflowError, problem, type_error, value_error
-from .values import Value, double_text, equal, is_number, type_name
+from .values import SCALARS, Value, equal, is_number, scalar_text, type_name
 
 Apply = Callable[[Value, Value], Value]
 
@@ -37,15 +37,11 @@ def add(a: Value, b: Value) -> Value:
         return ranged(a + b)
     if type(a) is str and type(b) is str:
         return a + b
-    if type(a) is str and is_number(b):
-        return a + _text(b)
-    if is_number(a) and type(b) is str:
-        return _text(a) + b
+    if type(a) is str and type(b) in SCALARS:
+        return a + scalar_text(b)
+    if type(a) in SCALARS and type(b) is str:
+        return scalar_text(a) + b
     raise _unfit("+", a, b)
-
-
-def _text(number: Value) -> str:
-    return double_text(number) if type(number) is float else str(number)
 
 
 def _arithmetic(sign: str, apply: Apply) -> Apply:
@@ -77,7 +73,7 @@ def contains(item: Value, container: Value) -> Value:
         if type(item) is not str:
             raise type_error(f"the key of a map is a string, got a {type_name(item)}")
         return item in container
-    raise _unfit("in", item, container)
+    raise type_error(f"The argument of 'in' must be a dict or an array; got: {type_name(container)}")
 
 
 def negative(value: Value) -> Value:

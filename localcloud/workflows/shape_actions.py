@@ -81,7 +81,7 @@ class ActionShaper(BlockShaper):
         if not isinstance(node.content, list) or (must_have and not node.content):
             self.refuse(node.line, "steps-form", "steps must be a list of at least one step")
             return Steps(node.line, [])
-        found: dict[str, Step] = {}
+        found: list[Step] = []
         for item in node.content:
             if not isinstance(item.content, dict) or len(item.content) != 1:
                 self.refuse(item.line, "step-form", "a step is a map of one name")
@@ -89,10 +89,8 @@ class ActionShaper(BlockShaper):
             ((name, body),) = item.content.items()
             if name in JUMPS:
                 self.refuse(item.line, "step-name", f'"{name}" is reserved and names no step')
-            if name in found:
-                self.refuse(item.line, "step-name", f'the step "{name}" stands twice in its list')
-            found[name] = self._step(name, item, body)
-        return Steps(node.line, list(found.values()))
+            found.append(self._step(name, item, body))
+        return Steps(node.line, found)
 
     def _step(self, name: str, item: Node, body: Node) -> Step:
         if not isinstance(body.content, dict):
@@ -182,12 +180,9 @@ class ActionShaper(BlockShaper):
         if not isinstance(node.content, str):
             self.refuse(node.line, "call-form", "call must name a function or subworkflow")
             return None
-        args = content.get("args")
-        given: dict[str, Node] = {}
-        if args is not None and isinstance(args.content, dict):
-            given = args.content
-        elif args is not None and args.content is not None:
-            self.refuse(args.line, "args-form", "args must be a map")
+        args = content.get("args", Node(None, node.line, node.column, {}))
+        if not isinstance(args.content, dict | list | None):
+            self.refuse(args.line, "args-form", "args must be a map of names or a list in order")
         result = content.get("result")
         name = result.content if result is not None else None
         if result is not None and not self.is_variable(name, result.line):
@@ -195,10 +190,16 @@ class ActionShaper(BlockShaper):
         return CallStep(
             node.line,
             node.content,
-            {key: self.value(item) for key, item in given.items()},
-            dict(args.key_lines) if args is not None else {},
+            self._args(args),
+            args.key_lines,
             name if isinstance(name, str) else None,
         )
+
+    def _args(self, node: Node) -> dict[str, Expr] | list[Expr]:
+        if isinstance(node.content, list):
+            return [self.value(item) for item in node.content]
+        given = node.content if isinstance(node.content, dict) else {}
+        return {key: self.value(item) for key, item in given.items()}
 
     def _switch(self, node: Node) -> Switch:
         items = node.content if isinstance(node.content, list) else []

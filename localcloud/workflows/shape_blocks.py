@@ -201,6 +201,8 @@ class BlockShaper:
         elif backoff is not None:
             ready = self.value(backoff)
         predicate, count = content.get("predicate"), content.get("max_retries")
+        if predicate is None:
+            self.refuse(node.line, "retry-form", "retry must have a predicate, or be a ready policy")
         return Retry(
             node.line,
             None,

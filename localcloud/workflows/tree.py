@@ -32,11 +32,11 @@ class Assign:
 
 @dataclass(slots=True)
 class CallStep:
-    """`call` with `args` and `result`."""
+    """`call` with `args`, by name (a map) or by position (a list), and `result`."""
 
     line: int
     function: str
-    args: dict[str, Expr]
+    args: dict[str, Expr] | list[Expr]
     arg_lines: dict[str, int]
     result: str | None
 

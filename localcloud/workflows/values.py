@@ -61,7 +61,7 @@ def size_of(value: Value) -> int:
 
 
 def encode_json(value: Value, indent: str | None = None) -> str:
-    """The value as JSON text; TypeError for bytes, ValueError for a double JSON cannot write."""
+    """The value as JSON text; ValueError for what JSON cannot write: bytes, a double without end."""
     separators = (",", ":") if indent is None else (",", ": ")
     try:
         return json.dumps(
@@ -73,7 +73,7 @@ def encode_json(value: Value, indent: str | None = None) -> str:
             allow_nan=False,
         )
     except TypeError:
-        raise type_error("a value that holds bytes cannot be encoded as JSON") from None
+        raise value_error("a value that holds bytes cannot be encoded as JSON") from None
     except (ValueError, RecursionError) as error:
         raise value_error(f"cannot be encoded as JSON: {error}") from None
 
@@ -96,9 +96,14 @@ def decode_json(text: str | bytes) -> Value:
         raise value_error(f"not JSON: {error}") from None
 
 
-def double_text(number: float) -> str:
-    """A double as text, in the shortest form that reads back the same."""
-    return repr(number)
+SCALARS = frozenset({bool, int, float})
+
+
+def scalar_text(value: bool | int | float) -> str:
+    """A boolean, integer or double as text; a double in the shortest form that reads back the same."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    return repr(value)
 
 
 def member(container: Value, key: str) -> Value:

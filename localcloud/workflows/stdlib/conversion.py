@@ -10,7 +10,7 @@ import math
 
 from .. import limits
 from ..errors import type_error, value_error
-from ..values import Value, double_text, type_name
+from ..values import SCALARS, Value, scalar_text, type_name
 from . import arguments
 from .function import Library
 
@@ -80,12 +80,8 @@ def to_string(value: Value) -> Value:
     """A string from a string, number or boolean."""
     if type(value) is str:
         return value
-    if type(value) is bool:
-        return "true" if value else "false"
-    if type(value) is int:
-        return str(value)
-    if type(value) is float:
-        return double_text(value)
+    if type(value) in SCALARS:
+        return scalar_text(value)
     raise type_error(f"cannot convert a {type_name(value)} to a string")
 
 

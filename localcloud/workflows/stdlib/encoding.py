@@ -18,7 +18,7 @@ base64_library = Library("base64")
 hash_library = Library("hash")
 json_library = Library("json")
 
-_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+_ALGORITHMS = ("MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
 
 
 @base64_library.function("encode")
@@ -30,9 +30,11 @@ def base64_encode(data: Value, padding: Value = True) -> Value:
 
 @base64_library.function("decode")
 def base64_decode(data: Value, padding: Value = True) -> Value:
-    """The bytes of base64 text."""
-    text = arguments.string(data, "data")
+    """The bytes of base64 text; line ends in it do not count."""
+    text = arguments.string(data, "data").replace("\r", "").replace("\n", "")
     if not arguments.boolean(padding, "padding"):
+        if "=" in text:
+            raise value_error('not base64 without padding: it holds "="')
         text += "=" * (-len(text) % 4)
     try:
         return base64.b64decode(text, validate=True)
@@ -54,11 +56,10 @@ def compute_hmac(key: Value, data: Value, algorithm: Value) -> Value:
 
 
 def _algorithm(name: Value) -> str:
-    plain = arguments.string(name, "algorithm").lower().replace("-", "")
-    if plain not in _ALGORITHMS:
-        known = ", ".join(_ALGORITHMS).upper()
-        raise value_error(f"unknown algorithm {name!r}; known are {known}")
-    return plain
+    algorithm = arguments.string(name, "algorithm")
+    if algorithm not in _ALGORITHMS:
+        raise value_error(f"unknown algorithm {name!r}; known are {', '.join(_ALGORITHMS)}")
+    return algorithm
 
 
 @json_library.function("encode")
@@ -77,13 +78,12 @@ def json_encode_to_string(data: Value, indent: Value = None) -> Value:
     if unknown:
         raise value_error(f"indent has no {sorted(unknown)[0]!r}; it has prefix and indent")
     prefix = arguments.string(style.get("prefix", ""), "prefix")
-    step = arguments.string(style.get("indent", "  "), "indent")
+    step = arguments.string(style.get("indent", "    "), "indent")
     return encode_json(data, step).replace("\n", "\n" + prefix)
 
 
 @json_library.function("decode")
 def json_decode(data: Value) -> Value:
     """The value of JSON bytes or text."""
-    if type(data) is bytes:
-        return decode_json(data)
-    return decode_json(arguments.string(data, "data"))
+    text = data.decode("utf-8", "replace") if type(data) is bytes else arguments.string(data, "data")
+    return decode_json(text)

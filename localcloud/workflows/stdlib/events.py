@@ -24,7 +24,7 @@ _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 
 
 @library.function("create_callback_endpoint", outward=True)
-def create_callback_endpoint(strand: Strand, http_callback_method: Value) -> Value:
+def create_callback_endpoint(strand: Strand, http_callback_method: Value = "POST") -> Value:
     """A new callback for one HTTP method."""
     method = arguments.string(http_callback_method, "http_callback_method").upper()
     if method not in _METHODS:

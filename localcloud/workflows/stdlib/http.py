@@ -1,12 +1,13 @@
 """`http`. Source: Google's pages "Module: http" and "Make an HTTP request".
 
-Rules: a status from 400 is an HttpError with code, headers and body; a body that is no text or
-bytes is sent as JSON (as a form when the headers say so); a JSON response arrives decoded; timeout
-300 s unless said otherwise, at most 1800 s.
+Rules: a status from 400 is an HttpError with code, headers and body; a body goes out as the
+Content-Type header says, without one bytes as they are and anything else as JSON; a JSON response
+arrives decoded; timeout 300 s unless said otherwise, at most 1800 s.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 library = Library("http")
 
 USER_AGENT = "GoogleCloudWorkflows; (+https://cloud.google.com/workflows/docs)"
-_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"])
+_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 _CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 _FORM = "application/x-www-form-urlencoded"
 _TEXT_TYPES = ("text/", "application/xml", "application/javascript", _FORM)
@@ -52,46 +53,22 @@ def request(
     return strand.effect(f"http {verb}", lambda: _exchange(strand, sent))
 
 
-def _with_body(verb: str) -> None:
-    def send(
-        strand: Strand,
-        url: Value,
-        timeout: Value = None,
-        body: Value = None,
-        headers: Value = None,
-        query: Value = None,
-        auth: Value = None,
-        private_service_name: Value = None,
-        ca_certificate: Value = None,
-    ) -> Value:
-        return request(
-            strand, verb, url, timeout, body, headers, query, auth,
-            private_service_name, ca_certificate,
-        )  # fmt: skip
+def _shorthand(verb: str, *without: str) -> None:
+    """Offer `request` under a method's own name: with all of its parameters but these."""
+    whole = inspect.signature(request)
+    kept = [item for item in whole.parameters.values() if item.name not in ("method", *without)]
+    names = [item.name for item in kept[1:]]
 
+    def send(strand: Strand, *args: Value) -> Value:
+        return request(strand, verb, **dict(zip(names, args, strict=True)))
+
+    send.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
     library.function(verb.lower(), blocking=True, outward=True)(send)
 
 
 for _verb in ("POST", "PUT", "PATCH", "DELETE"):
-    _with_body(_verb)
-
-
-@library.function("get", blocking=True, outward=True)
-def get(
-    strand: Strand,
-    url: Value,
-    timeout: Value = None,
-    headers: Value = None,
-    query: Value = None,
-    auth: Value = None,
-    private_service_name: Value = None,
-    ca_certificate: Value = None,
-) -> Value:
-    """Send a GET, which has no body."""
-    return request(
-        strand, "GET", url, timeout, None, headers, query, auth,
-        private_service_name, ca_certificate,
-    )  # fmt: skip
+    _shorthand(_verb)
+_shorthand("GET", "body")
 
 
 def _request(
@@ -121,7 +98,7 @@ def _request(
 
 
 def _header(name: str, value: Value) -> str:
-    text = str(conversion.to_string(value))
+    text = arguments.string(value, f"the header {name!r}")
     if any(mark in name + text for mark in "\r\n"):
         raise value_error(f"the header {name!r} holds a line break")
     return text
@@ -140,9 +117,10 @@ def _encoded(body: Value, content_type: str) -> tuple[bytes | None, str]:
         return None, ""
     if type(body) is bytes:
         return body, "application/octet-stream"
-    if type(body) is str:
-        return body.encode("utf-8", "replace"), "text/plain; charset=utf-8"
-    if content_type.lower().startswith(_FORM):
+    kind = _media_type(content_type)
+    if type(body) is str and kind and not _is_json(kind):
+        return body.encode("utf-8", "replace"), content_type
+    if kind == _FORM:
         fields = arguments.mapping(body, "the body of a form")
         return urlencode(_query(fields)).encode(), content_type
     return encode_json(body).encode("utf-8", "replace"), "application/json; charset=utf-8"
@@ -187,10 +165,18 @@ def _canonical(name: str) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
 
 
+def _media_type(content_type: str) -> str:
+    return content_type.split(";", maxsplit=1)[0].strip().lower()
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
 def _decoded(response: HttpResponse) -> Value:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    kind = headers.get("content-type", "text/plain").split(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
+    kind = _media_type(headers.get("content-type", "text/plain"))
+    if _is_json(kind):
         if not response.body:
             return None
         try:
@@ -218,13 +204,13 @@ def _predicate_argument(value: Value) -> Value:
 
 
 @library.function("default_retry_predicate")
-def default_retry_predicate(e: Value) -> Value:
+def default_retry_predicate(exception: Value) -> Value:
     """Whether to retry a call that may be sent twice: 429, 502, 503, 504, no connection, timeout."""
     tags = ("ConnectionError", "ConnectionFailedError", "TimeoutError")
-    return is_error_of(_predicate_argument(e), (429, 502, 503, 504), tags)
+    return is_error_of(_predicate_argument(exception), (429, 502, 503, 504), tags)
 
 
 @library.function("default_retry_predicate_non_idempotent")
-def default_retry_predicate_non_idempotent(e: Value) -> Value:
+def default_retry_predicate_non_idempotent(exception: Value) -> Value:
     """Whether to retry a call that must not take effect twice: 429, 503, no connection."""
-    return is_error_of(_predicate_argument(e), (429, 503), ("ConnectionFailedError",))
+    return is_error_of(_predicate_argument(exception), (429, 503), ("ConnectionFailedError",))

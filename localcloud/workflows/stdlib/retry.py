@@ -16,13 +16,13 @@ DEFAULT_MAX_RETRIES = 5
 
 
 @library.function("always")
-def always(e: Value) -> Value:  # noqa: ARG001
+def always(exception: Value) -> Value:  # noqa: ARG001
     """Retry whatever was raised."""
     return True
 
 
 @library.function("never")
-def never(e: Value) -> Value:  # noqa: ARG001
+def never(exception: Value) -> Value:  # noqa: ARG001
     """Retry nothing."""
     return False
 

@@ -5,14 +5,15 @@ Every answer of the host is an effect: recorded once, replayed after a restart.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .. import limits
 from ..absent import ABSENT
-from ..errors import key_error, value_error
-from ..values import Value
+from ..errors import key_error, type_error, value_error
+from ..values import SCALARS, Value, encode_json, scalar_text
 from . import arguments
 from .function import Library
 
@@ -29,14 +30,16 @@ _SEVERITIES = frozenset(
 
 
 @sys_library.function("get_env", outward=True)
-def get_env(strand: Strand, name: Value, default_value: Value = ABSENT) -> Value:
+def get_env(strand: Strand, name: Value, default: Value = ABSENT) -> Value:
     """An environment variable, or the default; KeyError when it is unset and no default stands."""
+    if default is not ABSENT:
+        arguments.string(default, "default")
     value = strand.execution.host.env(arguments.string(name, "name"))
     if value is not None:
         return value
-    if default_value is ABSENT:
+    if default is ABSENT:
         raise key_error(name)
-    return default_value
+    return default
 
 
 @sys_library.function("log", blocking=True, outward=True)
@@ -48,23 +51,30 @@ def log(
     json: Value = None,
     timeout: Value = None,
 ) -> Value:
-    """Write one entry to the log; exactly one of data, text and json is its content."""
+    """Write one entry to the log: a map as it is, unless it is given as text; anything else as text."""
     level = arguments.string(severity, "severity").upper()
     if level not in _SEVERITIES:
         raise value_error(f"unknown severity {severity!r}")
     if timeout is not None:
         arguments.number(timeout, "timeout")
     contents = [content for content in (data, text, json) if content is not None]
-    if len(contents) > 1:
-        raise value_error("log takes one of data, text and json")
+    if len(contents) != 1:
+        raise type_error("log takes one of data, text and json")
     if json is not None:
         arguments.mapping(json, "json")
-    payload = contents[0] if contents else None
+    content = contents[0]
+    payload = content if type(content) is dict and text is None else _log_text(content)
 
     def write() -> Value:
         strand.execution.host.log(level, payload)
 
     return strand.effect("sys.log", write)
+
+
+def _log_text(content: Value) -> str:
+    if type(content) is str:
+        return content
+    return scalar_text(content) if type(content) in SCALARS else encode_json(content)
 
 
 @sys_library.function("now", outward=True)
@@ -81,39 +91,42 @@ def sleep(strand: Strand, seconds: Value) -> Value:
 
 @sys_library.function("sleep_until", blocking=True, outward=True)
 def sleep_until(strand: Strand, time: Value) -> Value:
-    """Wait until a point in time, given as ISO 8601; a point gone by does not wait."""
+    """Wait until a point in time, given as ISO 8601, at most a year ahead; one gone by does not wait."""
     deadline = _epoch(arguments.string(time, "time"))
+    if deadline - now(strand) > limits.YEAR_S:
+        raise value_error(f"time must be at most a year ahead, got {time}")
     strand.wait_until(deadline)
 
 
 @time_library.function("format")
 def format_time(seconds: Value, timezone: Value = "UTC") -> Value:
-    """Seconds since 1970 as ISO 8601 text in a time zone, such as 2022-05-12T17:07:03.8Z."""
+    """Seconds since 1970 as ISO 8601 text in a time zone, such as 2024-07-12T12:50:33.000000Z."""
     moment = arguments.number(seconds, "seconds")
     name = arguments.string(timezone, "timezone")
     try:
-        zone = UTC if name == "UTC" else ZoneInfo(name)
+        zone = UTC if name in ("", "UTC") else ZoneInfo(name)
         at = datetime.fromtimestamp(moment, zone)
     except (ZoneInfoNotFoundError, ValueError, OverflowError, OSError):
         raise value_error(f"cannot write {moment} in the time zone {name!r}") from None
-    fraction = f".{at.microsecond:06d}".rstrip("0") if at.microsecond else ""
-    offset = at.strftime("%z")
-    suffix = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:]}"
-    return at.strftime("%Y-%m-%dT%H:%M:%S") + fraction + suffix
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + ("" if at.utcoffset() else "Z")
 
 
 @time_library.function("parse")
 def parse_time(value: Value) -> Value:
-    """The seconds since 1970 of ISO 8601 text; without a zone it is UTC."""
+    """The seconds since 1970 of a time as RFC 3339 writes it (section 5.6: date, time and zone)."""
     return _epoch(arguments.string(value, "value"))
+
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _epoch(text: str) -> float:
     try:
-        at = datetime.fromisoformat(text)
+        if not _RFC_3339.fullmatch(text):
+            raise ValueError
+        return datetime.fromisoformat(text.upper()).timestamp()
     except ValueError:
-        raise value_error(f"not an ISO 8601 time: {text!r}") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        raise value_error(f"not a time such as 2024-05-08T12:01:00Z: {text!r}") from None
 
 
 @uuid_library.function("generate", outward=True)

@@ -1,12 +1,18 @@
-"""`text`. Source: Google's page "Module: text"; regular expressions follow RE2: no look-around, no
-back-reference.
+"""`text`. Source: Google's page "Module: text".
+
+Rules: regular expressions are RE2's; of the matches that begin at one place the longest counts;
+indexes count code points.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
+
+import re2
 
 from ..errors import type_error, value_error
 from ..values import Value, type_name
@@ -15,36 +21,36 @@ from .function import Library
 
 library = Library("text")
 
-# RE2 has none of these, and Python's module would quietly accept them.
-_BEYOND_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:=|!|<=|<!|\(|#|P=|>)|\\[1-9]|\(\?P>)")
-_CHARSETS = {"utf8": "utf-8", "iso88591": "iso-8859-1", "utf16": "utf-16", "ascii": "ascii"}
+# Codecs of Python that are no charsets of IANA.
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"})
 
 
 @library.function("encode")
-def encode(data: Value, charset: Value = "UTF-8") -> Value:
+def encode(text: Value, charset: Value = "UTF-8") -> Value:
     """The bytes of a text."""
-    text = arguments.string(data, "data")
+    written = arguments.string(text, "text")
     try:
-        return text.encode(_charset(charset))
+        return written.encode(_charset(charset))
     except UnicodeError:
         raise value_error(f"the text cannot be written in {charset}") from None
 
 
 @library.function("decode")
 def decode(data: Value, charset: Value = "UTF-8") -> Value:
-    """The text of bytes."""
-    octets = arguments.octets(data, "data")
-    try:
-        return octets.decode(_charset(charset))
-    except UnicodeError:
-        raise value_error(f"the bytes are no text in {charset}") from None
+    """The text of bytes; what does not decode becomes U+FFFD."""
+    return arguments.octets(data, "data").decode(_charset(charset), "replace")
 
 
 def _charset(name: Value) -> str:
-    plain = re.sub("[^a-z0-9]", "", arguments.string(name, "charset").lower())
-    if plain not in _CHARSETS:
+    charset = arguments.string(name, "charset")
+    try:
+        codec = codecs.lookup(charset).name
+        "".encode(codec)  # a LookupError for a codec that is not one of text
+    except (LookupError, ValueError):
+        codec = ""
+    if not codec or codec.replace("-", "_") in _NO_CHARSETS:
         raise value_error(f"unknown charset {name!r}")
-    return _CHARSETS[plain]
+    return codec
 
 
 @library.function("find_all")
@@ -135,17 +141,18 @@ def _utf8(source: Value) -> bytes:
     return arguments.string(source, "source").encode("utf-8", "replace")
 
 
-def _pattern(regexp: Value) -> re.Pattern[str]:
+def _pattern(regexp: Value) -> Any:
     if type(regexp) is not str:
         raise type_error(f"regexp must be a string, got a {type_name(regexp)}")
     return _compiled(regexp)
 
 
 @lru_cache(maxsize=256)
-def _compiled(regexp: str) -> re.Pattern[str]:
-    if _BEYOND_RE2.search(regexp):
-        raise value_error(f"RE2 has no look-around and no back-reference: {regexp!r}")
+def _compiled(regexp: str) -> Any:
+    options = re2.Options()
+    options.longest_match = True
+    options.log_errors = False
     try:
-        return re.compile(regexp)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise value_error(f"not a regular expression: {regexp!r}: {error}") from None
+        return re2.compile(regexp, options)
+    except re2.error as error:
+        raise value_error(f"not a regular expression of RE2: {regexp!r}: {error}") from None

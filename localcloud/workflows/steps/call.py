@@ -1,5 +1,5 @@
-"""`call`: a function of the library or a subworkflow, arguments by name, the result into a
-variable.
+"""`call`: a function of the library or a subworkflow, arguments by name or by position, the result
+into a variable.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..absent import ABSENT
-from ..evaluate import Slots, constant
+from ..evaluate import Evaluate, Slots, constant
 from ..stdlib import FUNCTIONS
 from ..tree import CallStep
 from ..values import Value
@@ -41,11 +41,18 @@ def compile_call(action: CallStep, site: Site) -> Run:
 
 
 def _invocation(action: CallStep, site: Site) -> Callable[[Slots], Value]:
-    given = {name: site.value(expr) for name, expr in action.args.items()}
     if action.function in site.names.routines:
         routine = site.names.routines[action.function]
-        ordered = [given.get(name, constant(ABSENT)) for name in routine.params]
+        ordered = _ordered(action, site, dict.fromkeys(routine.params, ABSENT))
         return lambda frame: routine.call(frame[1], [arg(frame) for arg in ordered])
     function = FUNCTIONS[action.function]
-    filled = [given.get(item.name) or constant(item.default) for item in function.parameters]
+    filled = _ordered(action, site, {item.name: item.default for item in function.parameters})
     return lambda frame: function.run(frame[1], [arg(frame) for arg in filled])
+
+
+def _ordered(action: CallStep, site: Site, defaults: dict[str, Value]) -> list[Evaluate]:
+    """The arguments in the order of the parameters; a default where none is given."""
+    args = action.args if isinstance(action.args, dict) else dict(zip(defaults, action.args, strict=False))
+    return [
+        site.value(args[name]) if name in args else constant(default) for name, default in defaults.items()
+    ]

@@ -8,7 +8,7 @@ from ..errors import StackElement, WorkflowError, type_error
 from ..evaluate import Evaluate, Slots
 from ..host import StepEntry
 from ..tree import Action, Condition, Raise, Return, Step, Steps, Switch
-from ..values import type_name
+from ..values import encode_json, type_name
 from .kinds import kind_of
 from .signals import Run, Signal, jump, returning
 from .site import Site
@@ -120,13 +120,12 @@ def compile_return(action: Return, site: Site) -> Run:
 
 
 def compile_raise(action: Raise, site: Site) -> Run:
-    """The code of a raise, which takes a string or a map."""
+    """The code of a raise, which takes any value that an execution's error can show."""
     value = site.value(action.value)
 
     def run(frame: Slots) -> Signal | None:
         raised = value(frame)
-        if type(raised) not in (str, dict):
-            raise type_error(f"raise takes a string or a map, got a {type_name(raised)}")
+        encode_json(raised)
         raise WorkflowError(raised)
 
     return run

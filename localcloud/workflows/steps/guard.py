@@ -3,8 +3,8 @@
 Rules: a failed try is repeated while the predicate says yes and retries are left, after a delay
 that grows by the multiplier up to its maximum; then `except` takes over, with the raised value in
 its variable; an exhausted resource is never caught.
-Open, our choice: without a predicate every error is retried; what is absent takes the numbers of
-the default policy; an error in the predicate ends the retries and is what `except` catches.
+Open, our choice: absent numbers are those of the default policy; an error in the predicate ends the
+retries and is what `except` catches.
 """
 
 from __future__ import annotations
@@ -116,13 +116,17 @@ def _retried(body: Run, policy: _Policy) -> Run:
 
 
 def _policy(retry: Retry, site: Site) -> _Policy:
-    name = "retry.always" if retry.predicate is None else dotted(retry.predicate)
-    if retry.policy is not None:
-        name = POLICIES[dotted(retry.policy) or ""]
     delays = {key: constant(value) for key, value in DEFAULT_BACKOFF.items()}
     delays.update({key: site.value(expr) for key, expr in retry.delays.items()})
     count = constant(DEFAULT_MAX_RETRIES) if retry.max_retries is None else site.value(retry.max_retries)
-    return _Policy(_predicate(name or "", site), count, delays)
+    return _Policy(_predicate(_predicate_name(retry), site), count, delays)
+
+
+def _predicate_name(retry: Retry) -> str:
+    if retry.policy is not None:
+        return POLICIES[dotted(retry.policy) or ""]
+    assert retry.predicate is not None  # noqa: S101  # the shape has one or the other
+    return dotted(retry.predicate) or ""
 
 
 def _predicate(name: str, site: Site) -> Callable[[Slots, Value], Value]:
