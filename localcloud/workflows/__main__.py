@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from . import DeploymentError, ExecutionError, MemoryJournal, Program, compile_source, limits, run
+from .errors import WorkflowError
 from .local_host import LocalHost
-from .values import encode_json
+from .values import decode_json, encode_json
 
 _FAILED, _REFUSED = 1, 2
 
@@ -42,12 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _json(text: str) -> Any:
-    if len(text.encode()) > limits.ARGUMENT_BYTES:
+    if len(text.encode("utf-8", "surrogateescape")) > limits.ARGUMENT_BYTES:
         raise argparse.ArgumentTypeError(f"exceeds {limits.ARGUMENT_BYTES} bytes")
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"is not JSON: {error}") from None
+        return decode_json(text)
+    except WorkflowError as error:
+        raise argparse.ArgumentTypeError(error.value["message"]) from None
 
 
 def _environment(text: str) -> dict[str, str]:

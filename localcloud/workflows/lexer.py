@@ -12,7 +12,7 @@ from typing import Literal
 
 from . import limits
 from .errors import ExpressionError
-from .values import Value
+from .values import Value, whole_characters
 
 Kind = Literal["number", "string", "word", "operator", "symbol", "literal", "end"]
 
@@ -107,7 +107,8 @@ def _string(source: str, start: int) -> tuple[Token, int]:
             raise ExpressionError("unknown escape in a string", position)
         position = match.end()
         if match.group() == quote:
-            text = _joined(parts)
+            # Two \u escapes may spell one character.
+            text = whole_characters("".join(parts))
             return Token("string", source[start:position], start, text), position
         if match["hex"]:
             parts.append(chr(int(match["hex"], 16)))
@@ -116,8 +117,3 @@ def _string(source: str, start: int) -> tuple[Token, int]:
         else:
             parts.append(match.group())
     raise ExpressionError("a string without its closing quote", start)
-
-
-def _joined(parts: list[str]) -> str:
-    # Two \u escapes may spell one character beyond the basic plane; a lone half becomes U+FFFD.
-    return "".join(parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -17,6 +17,8 @@ BRANCHES_PER_PARALLEL = 10
 PARAMS_PER_SUBWORKFLOW = 10
 # Not Google's number: it bounds the parser's recursion, and no expression of 400 characters needs more.
 EXPRESSION_NESTING = 60
+# Nor this: it bounds the recursion of whatever goes through a source.
+SOURCE_NESTING = 150
 YEAR_S = 31_536_000
 HTTP_TIMEOUT_S = 300
 HTTP_TIMEOUT_MAX_S = 1800

@@ -1,12 +1,14 @@
 """The text of a workflow, YAML or JSON → values that know their line.
 
-Rules: at most 128 KB; one document; no duplicate keys; no tags; booleans are true/false only (YAML
-1.1's yes, no, on, off are text), dates are text; the key of a map is text as written.
+Rules: at most 128 KB; nested at most 150 deep; one document; no duplicate keys; no tags; booleans are
+true/false only (YAML 1.1's yes, no, on, off are text), dates are text; the key of a map is text as
+written.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import yaml
 
 from . import limits
 from .errors import DeploymentError, Refusal
+from .values import whole_characters
 
 # Aliases may repeat a node; a source that unfolds beyond this many is refused.
 _NODES_AT_MOST = 50_000
@@ -53,13 +56,28 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no types
         self.forward(length)
         return yaml.ScalarToken(text, True, start, self.get_mark())
 
+    def fetch_flow_collection_start(self, token_class: Any) -> None:
+        """A `[` or `{`."""
+        self._deeper()
+        super().fetch_flow_collection_start(token_class)
+
+    def add_indent(self, column: int) -> bool:
+        """A block that may begin here."""
+        self._deeper()
+        return bool(super().add_indent(column))
+
+    def _deeper(self) -> None:
+        if self.flow_level + len(self.indents) > limits.SOURCE_NESTING:
+            message = f"nested deeper than {limits.SOURCE_NESTING} levels"
+            raise yaml.scanner.ScannerError(None, None, message, self.get_mark())
+
     def _flow_expression(self) -> int:
-        """The length of the `${…}` that begins here, 0 when none does or it leaves the line."""
+        """The length of the `${…}` that begins here, 0 when none does, it leaves the line or is too long."""
         length = 2 if self.prefix(2) == "${" else 0
         depth, quote = 1, ""
         while length and depth:
             character = self.peek(length)
-            if character in "\0\r\n":
+            if character in "\0\r\n" or length > 2 * limits.EXPRESSION_CHARACTERS:
                 return 0
             if quote:
                 quote = "" if character == quote else quote
@@ -159,21 +177,28 @@ class _Reader:
 
 def _scalar(raw: yaml.Node) -> str | int | float | bool | None:
     text, kind = str(raw.value), raw.tag.removeprefix("tag:yaml.org,2002:")
+    line = raw.start_mark.line + 1
     match kind:
         case "str":
-            return text
+            return whole_characters(text)
         case "null":
             return None
         case "bool":
             return text.lower() == "true"
         case "int":
-            return _integer(text, raw.start_mark.line + 1)
+            return _integer(text, line)
         case "float":
-            return float(text)
-    raise _refused(raw.start_mark.line + 1, "source-tag", f"the tag {raw.tag} has no meaning here")
+            return _double(text, line)
+    raise _refused(line, "source-tag", f"the tag {raw.tag} has no meaning here")
 
 
 def _integer(text: str, line: int) -> int:
     if len(text) > 20 or not limits.INTEGER_MIN <= int(text) <= limits.INTEGER_MAX:
-        raise _refused(line, "integer-range", f"{text} is beyond a 64-bit integer")
+        raise _refused(line, "number-range", f"{text} is beyond a 64-bit integer")
     return int(text)
+
+
+def _double(text: str, line: int) -> float:
+    if not math.isfinite(float(text)):
+        raise _refused(line, "number-range", f"{text} is beyond a double")
+    return float(text)

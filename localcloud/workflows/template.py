@@ -57,21 +57,22 @@ def text_value(text: str, line: int, refusals: list[Refusal]) -> Expr:
     if not is_expression(text):
         return Const(text)
     stripped = text.strip()
-    if len(stripped) > limits.EXPRESSION_CHARACTERS:
+    return parsed(stripped[2:-1], line, refusals, len(stripped))
+
+
+def parsed(expression: str, line: int, refusals: list[Refusal], length: int = 0) -> Expr:
+    """The text as an expression without its `${}`; `length` is that of the whole, when it has one."""
+    length = length or len(expression)
+    if length > limits.EXPRESSION_CHARACTERS:
         refusals.append(
             Refusal(
                 line,
                 "expression-length",
-                f"the expression has {len(stripped)} characters, "
+                f"the expression has {length} characters, "
                 f"at most {limits.EXPRESSION_CHARACTERS} are allowed; assign its parts first",
             )
         )
         return _NOTHING
-    return parsed(stripped[2:-1], line, refusals)
-
-
-def parsed(expression: str, line: int, refusals: list[Refusal]) -> Expr:
-    """The text as an expression without its `${}`."""
     try:
         return parse(expression, line)
     except ExpressionError as error:

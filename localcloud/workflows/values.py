@@ -8,6 +8,7 @@ payloads are.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from . import limits
@@ -78,6 +79,13 @@ def encode_json(value: Value, indent: str | None = None) -> str:
         raise value_error(f"cannot be encoded as JSON: {error}") from None
 
 
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for each half of a character that stands alone; two that fit are joined."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _no_constant(name: str) -> Value:
     raise ValueError(f"{name} is no JSON")
 
@@ -88,10 +96,25 @@ def _integer(digits: str) -> int | float:
     return number if inside else float(digits)
 
 
-def decode_json(text: str | bytes) -> Value:
+# The escape of half a character; only a text with one can hold such a half.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _whole(value: Value) -> Value:
+    if type(value) is str:
+        return whole_characters(value)
+    if type(value) is list:
+        return [_whole(item) for item in value]
+    if type(value) is dict:
+        return {whole_characters(key): _whole(item) for key, item in value.items()}
+    return value
+
+
+def decode_json(text: str) -> Value:
     """The value of a JSON text; an integer beyond 64 bits becomes a double. ValueError for no JSON."""
     try:
-        return json.loads(text, parse_int=_integer, parse_constant=_no_constant)
+        value = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
+        return _whole(value) if _SURROGATE.search(text) else value
     except (ValueError, RecursionError) as error:
         raise value_error(f"not JSON: {error}") from None
 

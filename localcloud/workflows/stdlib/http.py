@@ -176,16 +176,17 @@ def _is_json(media_type: str) -> bool:
 def _decoded(response: HttpResponse) -> Value:
     headers = {name.lower(): value for name, value in response.headers.items()}
     kind = _media_type(headers.get("content-type", "text/plain"))
-    if _is_json(kind):
-        if not response.body:
-            return None
-        try:
-            return decode_json(response.body)
-        except WorkflowError:
-            return response.body.decode("utf-8", "replace")
-    if kind.startswith(_TEXT_TYPES) or kind.endswith("+xml"):
-        return response.body.decode("utf-8", "replace")
-    return response.body
+    if not _is_json(kind) and not kind.startswith(_TEXT_TYPES) and not kind.endswith("+xml"):
+        return response.body
+    text = response.body.decode("utf-8", "replace")
+    if not _is_json(kind):
+        return text
+    if not text:
+        return None
+    try:
+        return decode_json(text)
+    except WorkflowError:
+        return text
 
 
 def is_error_of(value: Value, codes: tuple[int, ...], tags: tuple[str, ...]) -> bool:
