@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +56,21 @@ def _few(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[tuple[Expr, ...]]:
 
 
 _EXPRESSIONS = st.recursive(st.builds(Const, _LITERALS) | st.builds(Name, _NAMES), _larger, max_leaves=8)
+# Sources in the language's own words, most of them wrong.
+_KEYS = re.findall(
+    r"\w+",
+    """
+    main sub x y params steps assign call args result next switch condition for value index in range parallel
+    branches shared concurrency_limit exception_policy try retry except as predicate max_retries backoff
+    initial_delay raise return
+    """,
+)
+_SCALARS = st.sampled_from([None, True, 1, 2.5, "x", "end", "continueAll", "${x}", "${sub(x)}", "${1 +}"])
+_SOURCES = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=4),
+    max_leaves=20,
+)
 _PIECES = st.lists(
     st.sampled_from(
         [*"+-*/%()[].,<>=!\"'\\{}$ ", "and", "or", "not", "in", "true", "x", "1", "1.5", "//", "=="]
@@ -62,7 +81,7 @@ _PIECES = st.lists(
 
 
 @given(_EXPRESSIONS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_an_expression_reads_back_as_it_was_written(expr: Expr) -> None:
     """Writing a tree and parsing it gives the same tree."""
     assert parse(show(expr)) == expr
@@ -84,6 +103,20 @@ def test_any_source_compiles_or_is_refused(text: str) -> None:
     """Whatever the source, it compiles or is a DeploymentError with a line."""
     try:
         compile_source(text)
+    except DeploymentError as error:
+        assert error.line >= 1  # noqa: PT017
+
+
+@given(_SOURCES, st.sampled_from(["main", "step", "for", "parallel", "try", "switch", "retry", "source"]))
+@settings(max_examples=300, deadline=None)
+def test_any_structure_compiles_or_is_refused(structure: Any, place: str) -> None:
+    """Whatever stands where steps, loops, branches and retries belong, it compiles or is refused."""
+    step = {place: structure, "steps": [{"s": {"return": 1}}]} if place == "try" else {place: structure}
+    sources = {"main": {"main": structure}, "step": [{"a": structure}], "source": structure}
+    retried = [{"a": {"try": {"return": 1}, "retry": structure, "except": structure}}]
+    source = retried if place == "retry" else sources.get(place, [{"a": step}])
+    try:
+        compile_source(json.dumps(source))
     except DeploymentError as error:
         assert error.line >= 1  # noqa: PT017
 

@@ -58,10 +58,29 @@ def test_a_source_of_more_than_128_kilobytes_is_refused() -> None:
     assert refused.value.rule == "source-size"
 
 
-def test_deeply_nested_yaml_is_refused_not_a_crash() -> None:
-    """Nesting without end ends in a refusal."""
-    with pytest.raises(DeploymentError):
-        compile_source("- a:\n    return: " + "[" * 5000)
+@pytest.mark.parametrize("piece", ["[", "{a: ", "- ", "? ", "[${, "])
+def test_nesting_without_end_is_refused_at_once(piece: str) -> None:
+    """Nesting deeper than 150 is refused where it gets too deep, whatever follows."""
+    with pytest.raises(DeploymentError, match="nested deeper than 150 levels"):
+        compile_source("- " + piece * (120_000 // len(piece)))
+
+
+def test_aliases_that_unfold_without_end_are_refused() -> None:
+    """A source that is small on disk and huge in memory is refused by its size."""
+    bomb = "- &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"- &{name} [{', '.join(['*' + before] * 10)}]\n"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    with pytest.raises(DeploymentError) as refused:
+        compile_source(bomb)
+    assert refused.value.rule == "source-size"
+
+
+def test_a_target_that_is_too_long_is_refused() -> None:
+    """What is assigned to is bound as an expression is."""
+    with pytest.raises(DeploymentError) as refused:
+        compile_source("- a:\n    assign:\n      - x: 1\n      - ? x" + ".a" * 5000 + "\n        : 1\n")
+    assert refused.value.rule == "expression-length"
 
 
 def test_steps_nested_within_steps_deeply_compile_or_are_refused() -> None:
