@@ -115,6 +115,11 @@ def check_project(cloud: Cloud, call: Call) -> None:
             raise ApiError(403, f"Permission denied on resource project {named}.", reason="CONSUMER_INVALID")
 
 
+def shown(body: Json) -> Json:
+    """The resource as the API shows it: keys that begin with `_` are the stand-in's own."""
+    return {key: value for key, value in body.items() if not key.startswith("_")}
+
+
 def require(cloud: Cloud, call: Call, permission: str, resource: str) -> None:
     """Google's 403 unless the caller holds `permission` on `resource`."""
     if not cloud.iam.allowed(call.caller, permission, resource):

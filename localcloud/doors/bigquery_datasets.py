@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from localcloud.doors import Answer, Call, door
+from localcloud.doors import Answer, Call, door, project
 from localcloud.doors.bigquery_engine import engine, quoted
 from localcloud.doors.errors import ApiError, condition_not_met, invalid
 from localcloud.doors.kms_use import check_grant
@@ -54,11 +54,7 @@ def the_dataset(cloud: Cloud, dataset: str) -> Json:
     return found
 
 
-def _in_project(cloud: Cloud, call: Call) -> str:
-    return f"projects/{call.params['projectId']}"
-
-
-@door("bigquery.datasets.insert", "bigquery.datasets.create", on=_in_project)
+@door("bigquery.datasets.insert", "bigquery.datasets.create", on=project)
 def insert(cloud: Cloud, call: Call) -> Json:
     """Make a dataset."""
     body = call.body

@@ -14,7 +14,7 @@ import re
 import uuid
 from typing import Any
 
-from localcloud.doors import Call, door, require
+from localcloud.doors import Call, door, project, require, shown
 from localcloud.doors.bigquery_datasets import milliseconds
 from localcloud.doors.bigquery_pages import page_of
 from localcloud.doors.bigquery_sql import Result, execute
@@ -27,11 +27,7 @@ Json = dict[str, Any]
 _JOB = "bigquery.job"  # name: job id
 
 
-def _in_project(cloud: Cloud, call: Call) -> str:
-    return f"projects/{call.params['projectId']}"
-
-
-@door("bigquery.jobs.query", "bigquery.jobs.create", on=_in_project)
+@door("bigquery.jobs.query", "bigquery.jobs.create", on=project)
 def query(cloud: Cloud, call: Call) -> Json:
     """Run a query and answer its first rows."""
     dry_run = bool(call.body.get("dryRun"))
@@ -47,7 +43,7 @@ def query(cloud: Cloud, call: Call) -> Json:
     }
 
 
-@door("bigquery.jobs.insert", "bigquery.jobs.create", on=_in_project)
+@door("bigquery.jobs.insert", "bigquery.jobs.create", on=project)
 def insert(cloud: Cloud, call: Call) -> Json:
     """Run a query job."""
     configuration = call.body.get("configuration", {})
@@ -67,13 +63,13 @@ def insert(cloud: Cloud, call: Call) -> Json:
         if refused.code != 400:
             raise
         result, error = Result("SELECT", [], []), refused
-    return _shown(_keep(cloud, call, job_id, configuration, result, error))
+    return shown(_keep(cloud, call, job_id, configuration, result, error))
 
 
 @door("bigquery.jobs.get", None)
 def get(cloud: Cloud, call: Call) -> Json:
     """One job."""
-    return _shown(_own(cloud, call))
+    return shown(_own(cloud, call))
 
 
 @door("bigquery.jobs.getQueryResults", None)
@@ -159,7 +155,3 @@ def _page(job: Json, start: int, limit: int, *, microseconds: bool) -> Json:
 def _settings(body: Json) -> Json:
     kept = ("query", "useLegacySql", "parameterMode", "queryParameters", "defaultDataset")
     return {field: body[field] for field in kept if field in body}
-
-
-def _shown(job: Json) -> Json:
-    return {field: value for field, value in job.items() if not field.startswith("_")}

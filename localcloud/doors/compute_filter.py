@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from localcloud.doors import Call, Json
-from localcloud.doors.compute_names import last, link, shown
+from localcloud.doors import Call, Json, shown
+from localcloud.doors.compute_names import last, link
 from localcloud.doors.errors import invalid
 
 _TERM = re.compile(

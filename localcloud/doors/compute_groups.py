@@ -8,13 +8,13 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from localcloud.doors import Call, Json, door, project, require
+from localcloud.doors import Call, Json, door, project, require, shown
 from localcloud.doors.compute_access import require_for
 from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_instances import checked
 from localcloud.doors.compute_life import KIND as INSTANCE
 from localcloud.doors.compute_life import add, leave, new_instance
-from localcloud.doors.compute_names import found, last, link, new_name, scope, shown, taken
+from localcloud.doors.compute_names import found, last, link, new_name, scope, taken
 from localcloud.doors.compute_operations import begin, begin_for, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.world.beat import task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.doors import Call, Json, door, project, require
+from localcloud.doors import Call, Json, door, project, require, shown
 from localcloud.doors.compute_access import check_disk_keys, require_for
 from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_life import KIND, add, leave, new_instance, preempt
@@ -16,7 +16,6 @@ from localcloud.doors.compute_names import (
     moment_of,
     new_name,
     scope,
-    shown,
     taken,
 )
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated

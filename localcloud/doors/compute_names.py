@@ -77,8 +77,3 @@ def found(cloud: Cloud, kind: str, name: str) -> Json:
     if body is None:
         raise missing(name)
     return body
-
-
-def shown(body: Json) -> Json:
-    """The resource as the API shows it: keys that begin with `_` are the stand-in's own."""
-    return {key: value for key, value in body.items() if not key.startswith("_")}

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from localcloud.doors import Call, Json, door, project
+from localcloud.doors import Call, Json, door, project, shown
 from localcloud.doors.compute_filter import by_zone, listed
-from localcloud.doors.compute_names import found, last, link, moment_of, new_name, scope, shown, taken
+from localcloud.doors.compute_names import found, last, link, moment_of, new_name, scope, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.catalog import SHAPES

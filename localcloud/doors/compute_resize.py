@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import secrets
 
-from localcloud.doors import Call, Json, door, project
+from localcloud.doors import Call, Json, door, project, shown
 from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_groups import REQUEST as KIND
 from localcloud.doors.compute_groups import TEMPLATE, add_member, name_in, usable
-from localcloud.doors.compute_names import check_name, found, link, shown, taken
+from localcloud.doors.compute_names import check_name, found, link, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.planted import GRANT

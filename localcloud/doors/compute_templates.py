@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from localcloud.doors import Call, Json, door, project
+from localcloud.doors import Call, Json, door, project, shown
 from localcloud.doors.compute_access import act_as_its_account
 from localcloud.doors.compute_filter import listed
-from localcloud.doors.compute_names import found, link, new_name, scope, shown, taken
+from localcloud.doors.compute_names import found, link, new_name, scope, taken
 from localcloud.doors.compute_operations import begin, finish, name_of, repeated
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.world.beat import task

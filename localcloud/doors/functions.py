@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from localcloud.doors import Call, Json, door
+from localcloud.doors import Call, Json, door, shown
 from localcloud.doors.errors import already_exists, invalid, not_found
 from localcloud.doors.functions_archive import fetch, unpack
 from localcloud.doors.iam_accounts import act_as
@@ -84,11 +84,6 @@ def operation(cloud: Cloud, call: Call) -> Json:
     if found is None:
         raise not_found(f"Operation {call.params['name']}")
     return found
-
-
-def shown(function: Json) -> Json:
-    """The function as the API shows it (without where it lies here)."""
-    return {key: value for key, value in function.items() if not key.startswith("_")}
 
 
 def _function(cloud: Cloud, name: str) -> Json:

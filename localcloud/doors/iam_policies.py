@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from localcloud.doors import Call, Json, door
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.identity.iam import check_condition
+from localcloud.identity import cel
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 
@@ -59,7 +59,7 @@ def _check_binding(cloud: Cloud, index: int, binding: Json, version: int) -> Non
         raise invalid("Specifying a condition requires policy version 3.")
     if condition is not None:
         try:
-            check_condition(condition.get("expression", ""))
+            cel.program(condition.get("expression", ""))
         except ValueError as error:
             raise invalid(f"policy.bindings[{index}].condition.expression: {error}") from error
 

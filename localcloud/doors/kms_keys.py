@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from localcloud.doors import Call, door
+from localcloud.doors import Call, door, shown
 from localcloud.doors.errors import ApiError, already_exists, invalid
 from localcloud.doors.kms_material import SIGNATURE, SYMMETRIC
 from localcloud.doors.kms_rotation import DAY_S, check_rotation, duration_s, plan_rotation
 from localcloud.doors.kms_use import KEY, RETIRED, RING, VERSION, existing
-from localcloud.doors.kms_versions import add_version, public_version
+from localcloud.doors.kms_versions import add_version
 from localcloud.doors.paging import page
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import inventory_source, plain_source
@@ -129,10 +129,8 @@ def update_primary(cloud: Cloud, call: Call) -> Json:
 def public_key(cloud: Cloud, name: str) -> Json:
     """The key as Google shows it, with its primary version."""
     key = existing(cloud, KEY, name)
-    shown = {field: value for field, value in key.items() if not field.startswith("_")}
-    if "_primary" in key:
-        shown["primary"] = public_version(existing(cloud, VERSION, key["_primary"]))
-    return shown
+    primary = {"primary": shown(existing(cloud, VERSION, key["_primary"]))} if "_primary" in key else {}
+    return {**shown(key), **primary}
 
 
 def mask(call: Call) -> list[str]:

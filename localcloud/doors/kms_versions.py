@@ -13,7 +13,7 @@ import base64
 import re
 from typing import Any
 
-from localcloud.doors import Call, door
+from localcloud.doors import Call, door, shown
 from localcloud.doors.errors import ApiError, failed_precondition, invalid
 from localcloud.doors.kms_material import new_material
 from localcloud.doors.kms_use import KEY, VERSION, existing
@@ -48,21 +48,16 @@ def add_version(cloud: Cloud, key: str) -> Json:
     return version
 
 
-def public_version(version: Json) -> Json:
-    """The version without its secret."""
-    return {field: value for field, value in version.items() if not field.startswith("_")}
-
-
 @door(f"{_ROOM}.create", "cloudkms.cryptoKeyVersions.create")
 def create(cloud: Cloud, call: Call) -> Json:
     """Make a further version; it does not become primary."""
-    return public_version(add_version(cloud, call.params["parent"]))
+    return shown(add_version(cloud, call.params["parent"]))
 
 
 @door(f"{_ROOM}.get", "cloudkms.cryptoKeyVersions.get")
 def get(cloud: Cloud, call: Call) -> Json:
     """One version."""
-    return public_version(existing(cloud, VERSION, call.params["name"]))
+    return shown(existing(cloud, VERSION, call.params["name"]))
 
 
 @door(f"{_ROOM}.list", "cloudkms.cryptoKeyVersions.list")
@@ -75,7 +70,7 @@ def list_versions(cloud: Cloud, call: Call) -> Json:
     if wanted and found is None:
         raise ApiError(501, f"filter {wanted!r}: the stand-in only knows state=STATE")
     rows = [
-        (f"{int(name.rpartition('/')[2]):09d}", public_version(version))
+        (f"{int(name.rpartition('/')[2]):09d}", shown(version))
         for name, version in cloud.store.documents(VERSION, f"{key}/cryptoKeyVersions/")
         if found is None or version["state"] == found.group(1)
     ]
@@ -135,4 +130,4 @@ def _erase(cloud: Cloud, payload: Json) -> None:
 
 def _put(cloud: Cloud, version: Json) -> Json:
     cloud.store.put(VERSION, version["name"], version)
-    return public_version(version)
+    return shown(version)

@@ -16,8 +16,8 @@ import re
 import time
 from typing import Any
 
-from localcloud.doors import Call, door, project, require
-from localcloud.doors.errors import already_exists, invalid
+from localcloud.doors import Call, door, project, require, shown
+from localcloud.doors.errors import invalid
 from localcloud.doors.paging import page
 from localcloud.doors.pubsub_deliveries import (
     DELIVERY,
@@ -29,7 +29,7 @@ from localcloud.doors.pubsub_deliveries import (
     ready,
 )
 from localcloud.doors.pubsub_filter import parse
-from localcloud.doors.pubsub_topics import check_name, refuse, shown, the_document
+from localcloud.doors.pubsub_topics import check_name, made, refuse, the_document
 from localcloud.world.cloud import Cloud
 from localcloud.world.inventory import plain_source
 
@@ -80,10 +80,7 @@ def create(cloud: Cloud, call: Call) -> Json:
     }
     _check_push(cloud, call, subscription["pushConfig"])
     _check_dead_letter(subscription)
-    stored = {**subscription, "_created": cloud.clock.timestamp()}
-    if not cloud.store.create(SUBSCRIPTION, name, stored):
-        raise already_exists(f"Resource (resource={name.rpartition('/')[2]})")
-    return subscription
+    return made(cloud, SUBSCRIPTION, subscription)
 
 
 @door("pubsub.projects.subscriptions.get", "pubsub.subscriptions.get")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from localcloud.doors import Call, door, project
+from localcloud.doors import Call, door, project, shown
 from localcloud.doors.errors import ApiError, already_exists, invalid
 from localcloud.doors.kms_material import from_base64
 from localcloud.doors.kms_use import check_grant
@@ -32,10 +32,7 @@ def create(cloud: Cloud, call: Call) -> Json:
     if "kmsKeyName" in topic:
         agent = f"service-{cloud.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
         check_grant(cloud, topic["kmsKeyName"], agent, None, "Cloud Pub/Sub")
-    stored = {**topic, "_created": cloud.clock.timestamp()}
-    if not cloud.store.create(TOPIC, name, stored):
-        raise already_exists(f"Resource (resource={name.rpartition('/')[2]})")
-    return topic
+    return made(cloud, TOPIC, topic)
 
 
 @door("pubsub.projects.topics.get", "pubsub.topics.get")
@@ -96,17 +93,19 @@ def refuse(body: Json, fields: tuple[str, ...]) -> None:
             raise ApiError(501, f"{field}: the stand-in does not imitate it")
 
 
+def made(cloud: Cloud, kind: str, body: Json) -> Json:
+    """The topic or subscription, now in the store; 409 if its name is taken."""
+    if not cloud.store.create(kind, body["name"], {**body, "_created": cloud.clock.timestamp()}):
+        raise already_exists(f"Resource (resource={body['name'].rpartition('/')[2]})")
+    return body
+
+
 def the_document(cloud: Cloud, kind: str, name: str) -> Json:
     """The topic or subscription, or 404."""
     found = cloud.store.get(kind, name)
     if found is None:
         raise ApiError(404, f"Resource not found (resource={name.rpartition('/')[2]}).")
     return found
-
-
-def shown(body: Json) -> Json:
-    """The resource without what only the stand-in needs."""
-    return {key: value for key, value in body.items() if not key.startswith("_")}
 
 
 plain_source(TOPIC, "_created")

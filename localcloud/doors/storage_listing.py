@@ -10,8 +10,9 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from localcloud.doors import shown
 from localcloud.doors.errors import ApiError, invalid
-from localcloud.doors.storage_names import LIVE, NONCURRENT, SOFT_DELETED, public
+from localcloud.doors.storage_names import LIVE, NONCURRENT, SOFT_DELETED
 from localcloud.world.cloud import Cloud
 
 Json = dict[str, Any]
@@ -68,7 +69,7 @@ def _candidates(
         for _, resource in cloud.store.documents(kind, f"{bucket}/{prefix}"):
             name = resource["name"]
             if name >= start and (not end or name < end) and name.startswith(prefix):
-                found.append(((name, int(resource["generation"])), public(resource)))
+                found.append(((name, int(resource["generation"])), shown(resource)))
     return sorted(found, key=lambda pair: pair[0])
 
 

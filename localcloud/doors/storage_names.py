@@ -106,11 +106,6 @@ def check_object_name(name: str) -> None:
         raise invalid(f"Disallowed object name: {name!r}")
 
 
-def public(resource: Json) -> Json:
-    """The resource without what only the stand-in needs (fields that start with "_")."""
-    return {key: value for key, value in resource.items() if not key.startswith("_")}
-
-
 def merged(old: Json, patch: Json) -> Json:
     """JSON merge as the storage API patches: null removes, objects merge, lists are replaced."""
     result = dict(old)

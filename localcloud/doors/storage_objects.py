@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from localcloud.doors import Answer, Call, door
+from localcloud.doors import Answer, Call, door, shown
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.kms_use import check_still_usable
 from localcloud.doors.storage_conditions import check_conditions
@@ -24,7 +24,6 @@ from localcloud.doors.storage_names import (
     moment,
     no_object,
     noncurrent_key,
-    public,
     the_bucket,
     version,
 )
@@ -42,11 +41,11 @@ Json = dict[str, Any]
 def get(cloud: Cloud, call: Call) -> Answer | Json:
     """One object's metadata, or its content."""
     if call.params.get("softDeleted"):
-        return public(_soft_deleted(cloud, call, "storage.objects.get"))
+        return shown(_soft_deleted(cloud, call, "storage.objects.get"))
     found = _found(cloud, call, "storage.objects.get")
     check_conditions(call.params, found, reading=True)
     if not call.media:
-        return public(found)
+        return shown(found)
     return content(cloud, found, call.headers.get("range"))
 
 
@@ -75,8 +74,8 @@ def patch(cloud: Cloud, call: Call) -> Json:
     else:
         key = noncurrent_key(new["bucket"], new["name"], new["generation"])
         cloud.store.put(NONCURRENT, key, new)
-    announce_object(cloud, METADATA_UPDATED, public(new))
-    return public(new)
+    announce_object(cloud, METADATA_UPDATED, shown(new))
+    return shown(new)
 
 
 @door("storage.objects.delete", None)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from localcloud.doors import Call
+from localcloud.doors import Call, shown
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.kms_use import check_grant, usable_version
 from localcloud.doors.storage_conditions import check_conditions
@@ -30,7 +30,6 @@ from localcloud.doors.storage_names import (
     may,
     moment,
     noncurrent_key,
-    public,
     the_bucket,
 )
 from localcloud.doors.storage_rates import check_written
@@ -77,8 +76,8 @@ def place(
             _retire(cloud, bucket, current)
         cloud.store.put(LIVE, f"{bucket_name}/{name}", new)
         hold(cloud, blob.sha256)
-        announce_object(cloud, FINALIZED, public(new))
-    return public(new)
+        announce_object(cloud, FINALIZED, shown(new))
+    return shown(new)
 
 
 def check_writable(cloud: Cloud, call: Call, bucket_name: str, settings: Json) -> None:
@@ -104,7 +103,7 @@ def remove(cloud: Cloud, bucket: Json, current: Json, generation: str | None) ->
     key = noncurrent_key(current["bucket"], current["name"], current["generation"])
     cloud.store.delete(NONCURRENT, key)
     end(cloud, bucket, current)
-    announce_object(cloud, DELETED, public(current))
+    announce_object(cloud, DELETED, shown(current))
 
 
 def check_removable(cloud: Cloud, bucket: Json, current: Json) -> None:
@@ -152,10 +151,10 @@ def _retire(cloud: Cloud, bucket: Json, current: Json, *, for_good: bool = False
         old = {**current, "timeDeleted": moment(cloud)}
         key = noncurrent_key(old["bucket"], old["name"], old["generation"])
         cloud.store.put(NONCURRENT, key, old)
-        announce_object(cloud, ARCHIVED, public(old))
+        announce_object(cloud, ARCHIVED, shown(old))
         return
     end(cloud, bucket, current)
-    announce_object(cloud, DELETED, public(current))
+    announce_object(cloud, DELETED, shown(current))
 
 
 def _resource(cloud: Cloud, bucket: Json, settings: Json, blob: Blob) -> Json:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
+
+from localcloud.identity import cel
 
 MAX_EXPRESSION = 4096
 _TARGET = re.compile(r"google\.subject|google\.groups|attribute\.[a-z0-9_]{1,100}")
@@ -36,19 +37,17 @@ def check(mapping: Mapping[str, str], condition: str) -> None:
 def _check_expression(field: str, expression: str) -> None:
     if len(expression) > MAX_EXPRESSION:
         raise ValueError(f"{field}: {len(expression)} characters, at most {MAX_EXPRESSION} allowed")
-    from celpy.celparser import CELParseError
-
     try:
-        _program(expression)
-    except CELParseError as error:
-        raise ValueError(f"{field}: not a CEL expression: {error}") from error
+        cel.program(expression)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from error
 
 
 def members(
     pool: str, mapping: Mapping[str, str], condition: str, claims: Mapping[str, Any]
 ) -> tuple[str, list[str]]:
     """(principal, principal sets) of a token with `claims`. `pool` is "projects/N/locations/global/…"."""
-    from celpy.adapter import json_to_cel  # half a second: only federation needs it
+    from celpy.adapter import json_to_cel
 
     assertion = json_to_cel(dict(claims))
     mapped = {t: _evaluate(t, x, {"assertion": assertion}) for t, x in mapping.items()}
@@ -66,7 +65,7 @@ def members(
         # Dotted names, because the library keeps "google" for protobuf's own types.
         **{f"google.{key}": json_to_cel(value) for key, value in google.items()},
     }
-    if condition and not _true(condition, facts):
+    if condition and not cel.holds(condition, facts):
         raise FederationError("The given credential is rejected by the attribute condition.")
     subject = google["subject"]
     if not subject or len(subject.encode()) > _MAX_SUBJECT_BYTES:
@@ -81,7 +80,7 @@ def _evaluate(target: str, expression: str, facts: dict[str, Any]) -> Any:
     from celpy.evaluation import CELEvalError
 
     try:
-        return _program(expression).evaluate(facts)
+        return cel.program(expression).evaluate(facts)
     except CELEvalError as error:
         raise FederationError(f"Failed to evaluate the mapping of {target}: {error.args[0]}") from error
 
@@ -90,20 +89,3 @@ def _text(target: str, value: Any) -> str:
     if not isinstance(value, str):
         raise FederationError(f"The mapped attribute '{target}' must be of type STRING.")
     return str(value)
-
-
-def _true(condition: str, facts: dict[str, Any]) -> bool:
-    from celpy.evaluation import CELEvalError
-
-    try:
-        return bool(_program(condition).evaluate(facts))
-    except CELEvalError:
-        return False
-
-
-@lru_cache(maxsize=256)
-def _program(expression: str) -> Any:
-    import celpy
-
-    environment = celpy.Environment()
-    return environment.program(environment.compile(expression))

@@ -15,10 +15,11 @@ from __future__ import annotations
 import gzip
 import json
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from localcloud.identity import cel
 from localcloud.identity.tokens import KEYBOARD, Caller
 from localcloud.world.clock import Clock
 from localcloud.world.store import Document, Store
@@ -107,17 +108,13 @@ class Iam:
         return permission in predefined_roles().get(role, ())
 
     def _holds(self, expression: str, resource: str) -> bool:
-        import celpy  # half a second: only conditions need it
+        import celpy
         from celpy.adapter import json_to_cel
-        from celpy.evaluation import CELEvalError
 
         moment = celpy.celtypes.TimestampType(datetime.fromtimestamp(self._clock.now(), UTC))
         facts: Any = json_to_cel({"name": resource, "type": "", "service": ""})
         activation = {"resource": facts, "request": celpy.celtypes.MapType({"time": moment})}
-        try:
-            return bool(_compiled(expression).evaluate(activation))
-        except CELEvalError:
-            return False
+        return cel.holds(expression, activation)
 
 
 def permissions_of(role: str) -> list[str] | None:
@@ -129,24 +126,6 @@ def permissions_of(role: str) -> list[str] | None:
         return sorted(p for p in everything if not p.startswith(_USE_OF_KEYS))
     held = predefined_roles().get(role)
     return None if held is None else sorted(held)
-
-
-def check_condition(expression: str) -> None:
-    """Raise ValueError unless `expression` is CEL."""
-    from celpy.celparser import CELParseError
-
-    try:
-        _compiled(expression)
-    except CELParseError as error:
-        raise ValueError(f"not a CEL expression: {expression[:80]!r}") from error
-
-
-@lru_cache(maxsize=512)
-def _compiled(expression: str) -> Any:
-    import celpy
-
-    environment = celpy.Environment()
-    return environment.program(environment.compile(expression))
 
 
 @cache

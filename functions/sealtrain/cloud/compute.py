@@ -98,18 +98,6 @@ class Compute:
             return None
         return self._checked(operation, name)
 
-    def cancel_request(self, name: str) -> Operation | None:
-        """Ask for the end of a resize request that still waits; None when it was not there.
-
-        A waiting request cannot be deleted. Raises UnsupportedError for one that waits no more.
-        """
-        try:
-            with ours(name):
-                operation = self._client("request").cancel_unary(request=_place("request", name))
-        except NotFoundError:
-            return None
-        return self._checked(operation, name)
-
     def get_operation(self, operation: Operation) -> Operation:
         """Look at an operation again; raises what it failed with."""
         place = {"project": self._project, "operation": operation.name}

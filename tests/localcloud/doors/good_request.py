@@ -40,6 +40,7 @@ UNLEARNED = {
     "generation": "1",
     "retired": f"{L}/retiredResources/none",
 }
+POLICY = {"bindings": [{"role": "roles/viewer", "members": [f"serviceAccount:{ACCOUNT}"]}]}
 
 
 @dataclass(frozen=True)
@@ -99,3 +100,12 @@ def learned(answer: Any, path: str) -> str:
     for step in path.split("."):
         answer = answer[int(step)] if step.isdigit() else answer[step]
     return str(answer)
+
+
+def policies(collection: str, *, bindings: Json = POLICY) -> list[Good]:
+    """Set, get and test the policy of one kind of resource."""
+    return [
+        Good(f"{collection}.setIamPolicy", {"policy": bindings}),
+        Good(f"{collection}.getIamPolicy", {} if collection == "cloudresourcemanager.projects" else None),
+        Good(f"{collection}.testIamPermissions", {"permissions": ["compute.instances.get"]}),
+    ]
