@@ -113,6 +113,12 @@ class _Server(BaseHTTPRequestHandler):
         """Nothing to say."""
 
 
+class _Listener(ThreadingHTTPServer):
+    # Twenty connect at once; with the usual five in the queue one of them waits a second to try again.
+    request_queue_size = 128
+    daemon_threads = True
+
+
 @contextmanager
 def served() -> Iterator[str]:
     """The address of the server, which runs in a process of its own for both."""
@@ -127,8 +133,7 @@ def served() -> Iterator[str]:
 
 def serve() -> None:
     """Answer until killed; the address is the first line printed."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Server)
-    server.daemon_threads = True
+    server = _Listener(("127.0.0.1", 0), _Server)
     print(f"http://127.0.0.1:{server.server_address[1]}/", flush=True)
     server.serve_forever()
 

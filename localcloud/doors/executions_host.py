@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from dataclasses import replace
 from typing import Any
-
-import requests
 
 from localcloud.workflows import (
     Cancelled,
-    ConnectionBroken,
-    ConnectionRefused,
     HttpRequest,
     HttpResponse,
-    RequestTimedOut,
     StepEntry,
 )
+from localcloud.workflows.connections import Connections
 from localcloud.world.cloud import Cloud
 from localcloud.world.events import deliver_log
 from localcloud.world.names import resolve
 
 Json = dict[str, Any]
 _CALLBACK, _STEP, _JOURNAL = "workflows.callback", "workflows.step", "workflows.journal"
-_CONNECT_TIMEOUT_S = 10
 
 
 class Stopped(BaseException):
@@ -56,8 +52,7 @@ class WorkflowHost:
     def __init__(self, cloud: Cloud, execution: Json, workflow: Json, stop: threading.Event) -> None:
         self._cloud, self._name, self._stop = cloud, str(execution["name"]), stop
         self._account = str(workflow.get("serviceAccount", "")).rpartition("/")[2]
-        self._session = requests.Session()
-        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=16))
+        self._connections = Connections()
         self._per_thread = threading.local()
         parts = self._name.split("/")
         self._env = {
@@ -82,27 +77,12 @@ class WorkflowHost:
     def http(self, request: HttpRequest) -> HttpResponse:
         self.check_cancelled()
         headers = {**request.headers, **self._authorization(request)}
+        sent = replace(request, url=resolve(self._cloud, request.url))
         try:
             with self._cloud.clock.working():
-                answer = self._session.request(
-                    request.method,
-                    resolve(self._cloud, request.url),
-                    headers=headers,
-                    params=request.query,
-                    data=request.body,
-                    timeout=(_CONNECT_TIMEOUT_S, request.timeout),
-                    allow_redirects=False,
-                )
-        except requests.exceptions.ConnectTimeout as error:
-            raise ConnectionRefused(str(error)) from error
-        except requests.exceptions.Timeout as error:
-            raise RequestTimedOut(f"no response within {request.timeout} seconds") from error
-        except requests.exceptions.ConnectionError as error:
+                return self._connections.send(sent, headers)
+        finally:
             self.check_cancelled()
-            refused = "Failed to establish a new connection" in str(error)
-            raise (ConnectionRefused if refused else ConnectionBroken)(str(error)) from error
-        self.check_cancelled()
-        return HttpResponse(answer.status_code, dict(answer.headers), answer.content)
 
     def _authorization(self, request: HttpRequest) -> dict[str, str]:
         auth = request.auth

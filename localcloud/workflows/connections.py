@@ -3,6 +3,7 @@
 Rules: a connection serves one request at a time. A kept connection may have been closed by its server,
 so only a request that may be sent twice (GET, HEAD, OPTIONS, PUT, DELETE) takes one, and is sent once
 more on a new connection when the kept one breaks. Name, route and port failures are told apart from a break.
+Of a body no more is read than shows that it is too long.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import threading
 from contextlib import suppress
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
+from . import limits
 from .host import ConnectionBroken, ConnectionRefused, HttpRequest, HttpResponse, RequestTimedOut
 
+_MOST_IDLE = 20  # connections to one address
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 Connection = http.client.HTTPConnection
 
@@ -38,23 +41,33 @@ class Connections:
     def _exchange(
         self, connection: Connection, parts: SplitResult, request: HttpRequest, headers: dict[str, str]
     ) -> HttpResponse:
-        connection.sock.settimeout(request.timeout)
+        if connection.sock.gettimeout() != request.timeout:
+            connection.sock.settimeout(request.timeout)
         try:
             connection.request(request.method, _target(parts, request), request.body, headers)
             response = connection.getresponse()
-            body = response.read()
+            body = response.read(limits.RESPONSE_BYTES + 1)
         except TimeoutError:
             connection.close()
             raise RequestTimedOut(f"no response within {request.timeout} seconds") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise ConnectionBroken(f"the connection to {parts.netloc} broke: {error}") from None
-        if response.will_close:
+        if response.length and len(body) <= limits.RESPONSE_BYTES:
             connection.close()
-        else:
-            with self._lock:
-                self._idle.setdefault((parts.scheme, parts.netloc), []).append(connection)
+            missing = f"{response.length} bytes are missing"
+            raise ConnectionBroken(f"the connection to {parts.netloc} broke: {missing}")
+        if response.will_close or not response.isclosed() or not self._keep(parts, connection):
+            connection.close()
         return HttpResponse(response.status, _headers(response), body)
+
+    def _keep(self, parts: SplitResult, connection: Connection) -> bool:
+        with self._lock:
+            idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
+            room = len(idle) < _MOST_IDLE
+            if room:
+                idle.append(connection)
+            return room
 
     def _take(self, parts: SplitResult) -> Connection | None:
         with self._lock:

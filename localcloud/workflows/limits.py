@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SOURCE_BYTES = 128 * 1024
+RESPONSE_BYTES = 2 * 1024 * 1024
 ARGUMENT_BYTES = 32 * 1024
 EXPRESSION_CHARACTERS = 400
 ASSIGNMENTS_PER_STEP = 50
@@ -36,6 +37,6 @@ class Limits:
     call_depth: int = 20
     memory_bytes: int = 512 * 1024
     string_bytes: int = 256 * 1024
-    response_bytes: int = 2 * 1024 * 1024
+    response_bytes: int = RESPONSE_BYTES
     concurrent_branches: int = 20
     parallel_depth: int = 2

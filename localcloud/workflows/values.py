@@ -110,10 +110,13 @@ def _whole(value: Value) -> Value:
     return value
 
 
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)
+
+
 def decode_json(text: str) -> Value:
     """The value of a JSON text; an integer beyond 64 bits becomes a double. ValueError for no JSON."""
     try:
-        value = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
         return _whole(value) if _SURROGATE.search(text) else value
     except (ValueError, RecursionError) as error:
         raise value_error(f"not JSON: {error}") from None

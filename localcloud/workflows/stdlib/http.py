@@ -8,8 +8,10 @@ arrives decoded; timeout 300 s unless said otherwise, at most 1800 s.
 from __future__ import annotations
 
 import inspect
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from .. import limits
 from ..errors import WorkflowError, problem, resource_limit_error, type_error, value_error
@@ -27,6 +29,9 @@ USER_AGENT = "GoogleCloudWorkflows; (+https://cloud.google.com/workflows/docs)"
 _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 _CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 _FORM = "application/x-www-form-urlencoded"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_WRITTEN = "%/?:@!$&'()*+,;=#[]\"<>^`{|}\\"  # what an address keeps as it is
 _TEXT_TYPES = ("text/", "application/xml", "application/javascript", _FORM)
 
 
@@ -74,9 +79,7 @@ _shorthand("GET", "body")
 def _request(
     verb: str, url: Value, timeout: Value, body: Value, headers: Value, query: Value, auth: Value
 ) -> HttpRequest:
-    address = arguments.string(url, "url")
-    if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
-        raise value_error(f"url must be a whole http or https address, got {address!r}")
+    address = _address(arguments.string(url, "url"))
     seconds = limits.HTTP_TIMEOUT_S if timeout is None else timeout
     given = {} if headers is None else arguments.mapping(headers, "headers")
     sent = {name: _header(name, value) for name, value in given.items()}
@@ -99,9 +102,25 @@ def _request(
 
 def _header(name: str, value: Value) -> str:
     text = arguments.string(value, f"the header {name!r}")
-    if any(mark in name + text for mark in "\r\n"):
-        raise value_error(f"the header {name!r} holds a line break")
-    return text
+    if not _HEADER_NAME.fullmatch(name):
+        raise value_error(f"{name!r} cannot be a header's name")
+    if _CONTROL.search(text):
+        raise value_error(f"the header {name!r} holds a control character")
+    return text.encode().decode("latin-1")  # as a host writes headers out: the bytes are UTF-8's
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or _CONTROL.search(url):
+        raise value_error(f"url must be a whole http or https address, got {url!r}")
+    if url.isascii() and " " not in url:
+        return url
+    path, query = (quote(part, safe=_WRITTEN) for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
 
 
 def _query(query: Value) -> list[tuple[str, str]]:
@@ -161,6 +180,7 @@ def _exchange(strand: Strand, sent: HttpRequest) -> Value:
     return received
 
 
+@lru_cache(maxsize=1024)
 def _canonical(name: str) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,6 +20,7 @@ from localcloud.workflows import (
     HttpRequest,
     RequestTimedOut,
 )
+from localcloud.workflows.limits import RESPONSE_BYTES
 from localcloud.workflows.local_host import LocalHost
 
 
@@ -162,3 +165,66 @@ def test_a_wait_for_a_callback_ends(local: LocalHost) -> None:
     """Without a request the wait gives None."""
     callback = local.create_callback("POST")
     assert local.await_callback(callback, 0.01) is None
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@contextmanager
+def _answering(octets: bytes) -> Iterator[tuple[str, list[socket.socket]]]:
+    """The address of a server that answers whatever comes with these octets, and its connections."""
+    listener, taken = socket.create_server(("127.0.0.1", 0)), list[socket.socket]()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                taken.append(connection)
+                connection.recv(65_536)
+                connection.sendall(octets)
+                connection.shutdown(socket.SHUT_WR)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", taken
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        for each in (listener, *taken):
+            each.close()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"no HTTP\r\n\r\n",
+        b"HTTP/1.1 99 X\r\n\r\n",
+        _OK + b"A: b\r\n" * 200 + b"\r\n",
+        _OK + b"A: " + b"x" * 70_000 + b"\r\n\r\n",
+        _OK + b"Content-Length: 100\r\n\r\nabc",
+        _OK + b"Content-Length: 99999999999999999999999\r\n\r\nabc",
+        _OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+        _OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffff\r\nabc",
+    ],
+)
+def test_no_whole_answer_is_a_broken_connection(local: LocalHost, octets: bytes) -> None:
+    """What is no HTTP, has too many or too long headers, or ends before its end, is told as a break."""
+    with _answering(octets) as (url, _), pytest.raises(ConnectionBroken):
+        local.http(HttpRequest("GET", url, timeout=5))
+
+
+def test_of_a_long_answer_the_limit_and_one_byte_are_read(local: LocalHost) -> None:
+    """An answer of 3 MB is read as far as shows that it is too long; one without a length too."""
+    for head in (b"Content-Length: 3000000\r\n", b""):
+        with _answering(_OK + head + b"\r\n" + bytes(3_000_000)) as (url, _):
+            assert len(local.http(HttpRequest("GET", url, timeout=5)).body) == RESPONSE_BYTES + 1
+
+
+def test_idle_connections_do_not_pile_up(local: LocalHost) -> None:
+    """A POST takes no kept connection; after thirty of them no more than twenty are open."""
+    with _answering(_OK + b"Content-Length: 0\r\n\r\n") as (url, taken):
+        for _ in range(30):
+            local.http(HttpRequest("POST", url, timeout=5))
+        assert len(taken) == 30
+        closed = [one for one in taken if select.select([one], [], [], 0)[0]]
+    assert len(closed) == 10
