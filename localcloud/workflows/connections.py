@@ -3,65 +3,61 @@
 Rules: a connection serves one request at a time. A kept connection may have been closed by its server,
 so only a request that may be sent twice (GET, HEAD, OPTIONS, PUT, DELETE) takes one, and is sent once
 more on a new connection when the kept one breaks. Name, route and port failures are told apart from a break.
-Of a body no more is read than shows that it is too long.
 """
 
 from __future__ import annotations
 
-import http.client
+import socket
+import ssl
 import threading
 from contextlib import suppress
-from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
+from functools import cache
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from . import limits
 from .host import ConnectionBroken, ConnectionRefused, HttpRequest, HttpResponse, RequestTimedOut
+from .wire import Answer, Malformed, written
 
 _MOST_IDLE = 20  # connections to one address
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-Connection = http.client.HTTPConnection
 
 
 class Connections:
     """The idle connections of one host, by address."""
 
     def __init__(self) -> None:
-        self._idle: dict[tuple[str, str], list[Connection]] = {}
+        self._idle: dict[tuple[str, str], list[socket.socket]] = {}
         self._lock = threading.Lock()
 
     def send(self, request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
         """Send a request with these headers. Raises an HttpFailure when no response comes."""
         parts = urlsplit(request.url)
+        octets = written(request.method, _target(parts, request), _authority(parts), headers, request.body)
         kept = self._take(parts) if request.method in _REPEATABLE else None
         if kept is not None:
             # When it breaks, its server has most likely closed it meanwhile; a new one tells.
             with suppress(ConnectionBroken):
-                return self._exchange(kept, parts, request, headers)
-        return self._exchange(_opened(parts, request), parts, request, headers)
+                return self._exchange(kept, parts, request, octets)
+        return self._exchange(_opened(parts, request), parts, request, octets)
 
     def _exchange(
-        self, connection: Connection, parts: SplitResult, request: HttpRequest, headers: dict[str, str]
+        self, connection: socket.socket, parts: SplitResult, request: HttpRequest, octets: bytes
     ) -> HttpResponse:
-        if connection.sock.gettimeout() != request.timeout:
-            connection.sock.settimeout(request.timeout)
+        answer = Answer(connection, request.timeout, limits.RESPONSE_BYTES + 1)
         try:
-            connection.request(request.method, _target(parts, request), request.body, headers)
-            response = connection.getresponse()
-            body = response.read(limits.RESPONSE_BYTES + 1)
+            connection.settimeout(request.timeout)
+            connection.sendall(octets)
+            response = answer.read(request.method)
         except TimeoutError:
-            connection.close()
             raise RequestTimedOut(f"no response within {request.timeout} seconds") from None
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
+        except (OSError, Malformed) as error:
             raise ConnectionBroken(f"the connection to {parts.netloc} broke: {error}") from None
-        if response.length and len(body) <= limits.RESPONSE_BYTES:
-            connection.close()
-            missing = f"{response.length} bytes are missing"
-            raise ConnectionBroken(f"the connection to {parts.netloc} broke: {missing}")
-        if response.will_close or not response.isclosed() or not self._keep(parts, connection):
-            connection.close()
-        return HttpResponse(response.status, _headers(response), body)
+        finally:
+            if not (answer.reusable and self._keep(parts, connection)):
+                connection.close()
+        return response
 
-    def _keep(self, parts: SplitResult, connection: Connection) -> bool:
+    def _keep(self, parts: SplitResult, connection: socket.socket) -> bool:
         with self._lock:
             idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
             room = len(idle) < _MOST_IDLE
@@ -69,30 +65,36 @@ class Connections:
                 idle.append(connection)
             return room
 
-    def _take(self, parts: SplitResult) -> Connection | None:
+    def _take(self, parts: SplitResult) -> socket.socket | None:
         with self._lock:
             idle = self._idle.get((parts.scheme, parts.netloc))
             return idle.pop() if idle else None
 
 
-def _opened(parts: SplitResult, request: HttpRequest) -> Connection:
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+def _opened(parts: SplitResult, request: HttpRequest) -> socket.socket:
+    host, secure = parts.hostname or "", parts.scheme == "https"
     try:
-        connection = kind(parts.hostname or "", parts.port, timeout=request.timeout)
-        connection.connect()
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        place = (host, parts.port or (443 if secure else 80))
+        connection = socket.create_connection(place, timeout=request.timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _trusted().wrap_socket(connection, server_hostname=host) if secure else connection
+    except (OSError, ValueError) as error:
         failure = RequestTimedOut if isinstance(error, TimeoutError) else ConnectionRefused
         raise failure(f"no connection to {request.url}: {error}") from None
-    return connection
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 def _target(parts: SplitResult, request: HttpRequest) -> str:
-    query = "&".join(filter(None, (parts.query, urlencode(request.query))))
-    return urlunsplit(("", "", parts.path or "/", query, ""))
+    query = parts.query
+    if request.query:
+        query = "&".join(filter(None, (query, urlencode(request.query))))
+    return f"{parts.path or '/'}?{query}" if query else parts.path or "/"
 
 
-def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in response.getheaders():
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+def _authority(parts: SplitResult) -> str:
+    """The host and port, for the Host header."""
+    return parts.netloc.rpartition("@")[2]

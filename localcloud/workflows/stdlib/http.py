@@ -113,14 +113,15 @@ def _address(url: str) -> str:
     try:
         parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        place = parts.netloc if url.isascii() else parts.netloc.encode("idna").decode()
     except ValueError:
-        whole = False
+        whole, place = False, ""
     if not whole or _CONTROL.search(url):
         raise value_error(f"url must be a whole http or https address, got {url!r}")
     if url.isascii() and " " not in url:
         return url
     path, query = (quote(part, safe=_WRITTEN) for part in (parts.path, parts.query))
-    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+    return urlunsplit((parts.scheme, place, path, query, ""))
 
 
 def _query(query: Value) -> list[tuple[str, str]]:
