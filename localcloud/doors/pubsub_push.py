@@ -11,13 +11,13 @@ Rules
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
 from typing import Any
-from urllib.parse import urlsplit
 
 from localcloud.doors.pubsub_deliveries import SUBSCRIPTION, acknowledged, claim, failed
+from localcloud.workflows import HttpFailure, HttpRequest
+from localcloud.workflows.connections import Connections
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud, on_stop
 from localcloud.world.names import resolve
@@ -50,7 +50,6 @@ def _deliver(cloud: Cloud, subscription: Json, delivery: Json) -> None:
 
 def _post(cloud: Cloud, subscription: Json, delivery: Json) -> bool:
     config = subscription["pushConfig"]
-    url = urlsplit(resolve(cloud, config["pushEndpoint"]))
     headers = {"Content-Type": "application/json", "User-Agent": "CloudPubSub-Google"}
     oidc = config.get("oidcToken")
     if oidc:
@@ -58,15 +57,12 @@ def _post(cloud: Cloud, subscription: Json, delivery: Json) -> bool:
         token = cloud.tokens.id_token(oidc["serviceAccountEmail"], audience)
         headers["Authorization"] = f"Bearer {token}"
     body = json.dumps(envelope(subscription, delivery)).encode()
-    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    connection = http.client.HTTPConnection(url.netloc, timeout=subscription["ackDeadlineSeconds"])
+    url, timeout = resolve(cloud, config["pushEndpoint"]), subscription["ackDeadlineSeconds"]
     try:
-        connection.request("POST", path, body, headers)
-        return connection.getresponse().status in _ACKNOWLEDGE
-    except (OSError, http.client.HTTPException):
+        answer = Connections(most_idle=0).send(HttpRequest("POST", url, body=body, timeout=timeout), headers)
+    except HttpFailure:
         return False
-    finally:
-        connection.close()
+    return answer.status in _ACKNOWLEDGE
 
 
 def envelope(subscription: Json, delivery: Json) -> Json:

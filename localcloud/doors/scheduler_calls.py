@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 from typing import Any
-from urllib.parse import urlsplit
 
 from localcloud.doors.kms_material import from_base64
 from localcloud.doors.scheduler_jobs import JOB
+from localcloud.workflows import HttpFailure, HttpRequest
+from localcloud.workflows.connections import Connections
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
 from localcloud.world.names import resolve
@@ -37,7 +37,6 @@ def _call(cloud: Cloud, payload: Json) -> None:
 
 def _request(cloud: Cloud, job: Json) -> int:
     target = job["httpTarget"]
-    url = urlsplit(resolve(cloud, target["uri"]))
     headers = {
         "User-Agent": "Google-Cloud-Scheduler",
         "X-CloudScheduler": "true",
@@ -45,17 +44,14 @@ def _request(cloud: Cloud, job: Json) -> int:
         **target.get("headers", {}),
         **_authorization(cloud, target),
     }
-    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     body = from_base64(target.get("body") or "")
     timeout = float(job["attemptDeadline"].rstrip("s"))
-    connection = http.client.HTTPConnection(url.netloc, timeout=timeout)
+    verb, url = target.get("httpMethod") or "POST", resolve(cloud, target["uri"])
     try:
-        connection.request(target.get("httpMethod") or "POST", path, body, headers)
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
+        answer = Connections(most_idle=0).send(HttpRequest(verb, url, body=body, timeout=timeout), headers)
+    except HttpFailure:
         return 503
-    finally:
-        connection.close()
+    return answer.status
 
 
 def _authorization(cloud: Cloud, target: Json) -> dict[str, str]:

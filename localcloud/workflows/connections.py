@@ -23,16 +23,20 @@ _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class Connections:
-    """The idle connections of one host, by address."""
+    """The idle connections of one host, by address; none is kept where `most_idle` is 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_idle: int = _MOST_IDLE) -> None:
+        self._most_idle = most_idle
         self._idle: dict[tuple[str, str], list[socket.socket]] = {}
         self._lock = threading.Lock()
 
     def send(self, request: HttpRequest, headers: dict[str, str]) -> HttpResponse:
         """Send a request with these headers. Raises an HttpFailure when no response comes."""
-        parts = urlsplit(request.url)
-        octets = written(request.method, _target(parts, request), _authority(parts), headers, request.body)
+        try:
+            parts = urlsplit(request.url)
+            octets = _written(parts, request, headers)
+        except ValueError as error:
+            raise ConnectionRefused(f"{request.url}: {error}") from None
         kept = self._take(parts) if request.method in _REPEATABLE else None
         if kept is not None:
             # When it breaks, its server has most likely closed it meanwhile; a new one tells.
@@ -60,7 +64,7 @@ class Connections:
     def _keep(self, parts: SplitResult, connection: socket.socket) -> bool:
         with self._lock:
             idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
-            room = len(idle) < _MOST_IDLE
+            room = len(idle) < self._most_idle
             if room:
                 idle.append(connection)
             return room
@@ -88,13 +92,13 @@ def _trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+def _written(parts: SplitResult, request: HttpRequest, headers: dict[str, str]) -> bytes:
+    authority = parts.netloc.rpartition("@")[2]
+    return written(request.method, _target(parts, request), authority, headers, request.body)
+
+
 def _target(parts: SplitResult, request: HttpRequest) -> str:
     query = parts.query
     if request.query:
         query = "&".join(filter(None, (query, urlencode(request.query))))
     return f"{parts.path or '/'}?{query}" if query else parts.path or "/"
-
-
-def _authority(parts: SplitResult) -> str:
-    """The host and port, for the Host header."""
-    return parts.netloc.rpartition("@")[2]

@@ -19,6 +19,7 @@ _HEAD_BYTES, _HEADERS, _INTERIM = 65_536, 100, 100  # of one answer, at most
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LINE_END = re.compile(rb"\r?\n")
 _TRAILER = re.compile(rb"([^\r\n]*)\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,15}")
@@ -30,7 +31,7 @@ class Malformed(Exception):  # noqa: N818  # the caller's names tell what it is 
 
 
 def written(method: str, target: str, authority: str, headers: dict[str, str], body: bytes | None) -> bytes:
-    """The request's octets."""
+    """The request's octets. ValueError for a line that would not stay one, or is not of Latin-1."""
     given = {name.lower() for name in headers}
     lines = [f"{method} {target} HTTP/1.1"]
     if "host" not in given:
@@ -40,6 +41,8 @@ def written(method: str, target: str, authority: str, headers: dict[str, str], b
     if "content-length" not in given and (body is not None or method in _BODY_EXPECTED):
         lines.append(f"Content-Length: {len(body or b'')}")
     lines += [f"{name}: {value}" for name, value in headers.items()]
+    if " " in target or any(_CONTROL.search(line) for line in lines):
+        raise ValueError("a control character in a request's head, or a space in its target")
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1") + (body or b"")
 
 

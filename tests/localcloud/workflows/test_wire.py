@@ -116,11 +116,16 @@ def test_the_timeout_is_the_whole_answer_s() -> None:
 
 
 def test_a_request_names_its_host_and_length_unless_told() -> None:
-    """A header of the caller's replaces the usual one; a POST without a body has length 0."""
+    """A header of the caller's replaces the usual one; a POST has a length; nothing breaks a line."""
     assert written("GET", "/a", "b:1", {"X": "é"}, None) == (
         b"GET /a HTTP/1.1\r\nHost: b:1\r\nAccept-Encoding: identity\r\nX: \xe9\r\n\r\n"
     )
     assert written("POST", "/", "b", {"host": "c", "accept-encoding": "gzip"}, None) == (
         b"POST / HTTP/1.1\r\nContent-Length: 0\r\nhost: c\r\naccept-encoding: gzip\r\n\r\n"
     )
+    for line in ({"A": "b\r\nC: d"}, {"A\0": "b"}, {"A": "日"}):
+        with pytest.raises(ValueError, match="control character|latin-1"):
+            written("GET", "/", "b", line, None)
+    with pytest.raises(ValueError, match="space"):
+        written("GET", "/a b", "b", {}, None)
     assert written("PUT", "/", "b", {}, b"xy").endswith(b"Content-Length: 2\r\n\r\nxy")
