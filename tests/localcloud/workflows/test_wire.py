@@ -124,7 +124,7 @@ def test_a_request_names_its_host_and_length_unless_told() -> None:
         b"POST / HTTP/1.1\r\nContent-Length: 0\r\nhost: c\r\naccept-encoding: gzip\r\n\r\n"
     )
     for line in ({"A": "b\r\nC: d"}, {"A\0": "b"}, {"A": "日"}):
-        with pytest.raises(ValueError, match="control character|latin-1"):
+        with pytest.raises(ValueError, match=r"control character|latin-1"):
             written("GET", "/", "b", line, None)
     with pytest.raises(ValueError, match="space"):
         written("GET", "/a b", "b", {}, None)
