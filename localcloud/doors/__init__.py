@@ -77,10 +77,8 @@ def project(cloud: Cloud, call: Call) -> str:
 
 def named(cloud: Cloud, call: Call) -> str:
     """Permission is looked up on the resource that the path names (name, parent, resource, …)."""
-    for key in ("name", "parent", "resource", "topic", "subscription"):
-        if key in call.params:
-            return str(call.params[key])
-    return project(cloud, call)
+    keys = ("name", "parent", "resource", "topic", "subscription")
+    return next(str(call.params[key]) for key in keys if key in call.params)
 
 
 def door(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 from localcloud.doors import Call, Json, door, project
+from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_names import link, missing, scope
 from localcloud.machine.catalog import SHAPES, ZONES, Image, find_image
 from localcloud.world.cloud import Cloud
@@ -43,9 +44,9 @@ def zone(cloud: Cloud, call: Call) -> Json:
 
 @door("compute.zones.list", "compute.zones.list", project)
 def zones(cloud: Cloud, call: Call) -> Json:
-    """All zones."""
-    scope(cloud, call)
-    return {"kind": "compute#zoneList", "items": [_zone(cloud, short) for short in sorted(ZONES)]}
+    """The zones that the filter wants."""
+    rows = [(short, _zone(cloud, short)) for short in sorted(ZONES)]
+    return listed(call, f"{scope(cloud, call)}/zones", "zone", rows)
 
 
 @door("compute.images.getFromFamily", None)

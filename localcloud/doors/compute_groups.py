@@ -15,7 +15,7 @@ from localcloud.doors.compute_instances import checked
 from localcloud.doors.compute_life import KIND as INSTANCE
 from localcloud.doors.compute_life import add, leave, new_instance
 from localcloud.doors.compute_names import found, last, link, new_name, scope, taken
-from localcloud.doors.compute_operations import begin, begin_for, finish, name_of, repeated
+from localcloud.doors.compute_operations import begin, begin_for, finish, name_of, once
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
@@ -28,10 +28,9 @@ _ACTIONS = {"RUNNING": "NONE", "PROVISIONING": "CREATING", "STAGING": "CREATING"
 
 
 @door("compute.instanceGroupManagers.insert", "compute.instanceGroupManagers.create", project)
+@once
 def insert(cloud: Cloud, call: Call) -> Json:
     """A new group; it starts `targetSize` instances."""
-    if again := repeated(cloud, call):
-        return again
     name = new_name(cloud, call, "instanceGroupManagers")
     template = "projects/" + call.body.get("instanceTemplate", "").partition("projects/")[2]
     if template == "projects/":
@@ -134,11 +133,10 @@ def managed(cloud: Cloud, call: Call) -> Json:
 
 
 @door("compute.instanceGroupManagers.delete", "compute.instanceGroupManagers.delete", project)
+@once
 def delete(cloud: Cloud, call: Call) -> Json:
     """Remove the group, its resize requests and its instances; done when they are gone."""
     require(cloud, call, "compute.instanceGroups.delete", f"projects/{cloud.project}")
-    if again := repeated(cloud, call):
-        return again
     name = name_in(cloud, call)
     body = found(cloud, KIND, name)
     for request, _ in cloud.store.documents(REQUEST, name + "/"):

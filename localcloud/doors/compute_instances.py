@@ -18,7 +18,7 @@ from localcloud.doors.compute_names import (
     scope,
     taken,
 )
-from localcloud.doors.compute_operations import begin, finish, name_of, repeated
+from localcloud.doors.compute_operations import begin, finish, name_of, once
 from localcloud.doors.compute_reservations import claim
 from localcloud.doors.errors import failed_precondition, invalid
 from localcloud.machine.boot import folder_of
@@ -31,10 +31,9 @@ _METADATA_VALUE, _METADATA_ALL = 256 << 10, 512 << 10
 
 
 @door("compute.instances.insert", "compute.instances.create", project)
+@once
 def insert(cloud: Cloud, call: Call) -> Json:
     """Start a new instance."""
-    if again := repeated(cloud, call):
-        return again
     name = new_name(cloud, call, "instances")
     body = checked(cloud, scope(cloud, call), _with_template(cloud, call))
     require_for(cloud, call, body)
@@ -121,10 +120,9 @@ def aggregated(cloud: Cloud, call: Call) -> Json:
 
 
 @door("compute.instances.delete", "compute.instances.delete", project)
+@once
 def delete(cloud: Cloud, call: Call) -> Json:
     """Stop it and remove it."""
-    if again := repeated(cloud, call):
-        return again
     name = _name(cloud, call)
     body = found(cloud, KIND, name)
     if body.get("deletionProtection"):
@@ -135,10 +133,9 @@ def delete(cloud: Cloud, call: Call) -> Json:
 
 
 @door("compute.instances.stop", "compute.instances.stop", project)
+@once
 def stop(cloud: Cloud, call: Call) -> Json:
     """Stop it; it stays. Instances of a group that came by a resize request cannot be stopped."""
-    if again := repeated(cloud, call):
-        return again
     name = _name(cloud, call)
     body = found(cloud, KIND, name)
     if body.get("_group") and body["scheduling"]["provisioningModel"] == "FLEX_START":
@@ -153,10 +150,9 @@ def stop(cloud: Cloud, call: Call) -> Json:
 
 
 @door("compute.instances.simulateMaintenanceEvent", "compute.instances.simulateMaintenanceEvent", project)
+@once
 def simulate_maintenance(cloud: Cloud, call: Call) -> Json:
     """What a host's maintenance does to it: a Spot instance, or one that does not migrate, is stopped."""
-    if again := repeated(cloud, call):
-        return again
     name = _name(cloud, call)
     body = found(cloud, KIND, name)
     if body["status"] != "RUNNING":

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import wraps
 
-from localcloud.doors import Call, Json, door, project
+from localcloud.doors import Answer, Call, Handler, Json, door, project
 from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_names import BASE, found, last, link, scope
 from localcloud.doors.errors import ApiError
@@ -57,11 +58,17 @@ def name_of(operation: Json) -> str:
     return str(operation["selfLink"]).removeprefix(BASE)
 
 
-def repeated(cloud: Cloud, call: Call) -> Json | None:
-    """The operation of an earlier call with the same requestId, or None."""
-    request = call.params.get("requestId")
-    known = cloud.store.get("compute.request", request) if request else None
-    return None if known is None else cloud.store.get(KIND, known["operation"])
+def once(handler: Handler) -> Handler:
+    """A second call with the requestId of an earlier one answers with that one's operation."""
+
+    @wraps(handler)
+    def answered(cloud: Cloud, call: Call) -> Json | Answer:
+        request = call.params.get("requestId")
+        known = cloud.store.get("compute.request", request) if request else None
+        earlier = cloud.store.get(KIND, known["operation"]) if known else None
+        return handler(cloud, call) if earlier is None else earlier
+
+    return answered
 
 
 def finish(cloud: Cloud, name: str, error: ApiError | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from localcloud.doors import Call, Json, door, project, shown
 from localcloud.doors.compute_filter import by_zone, listed
 from localcloud.doors.compute_names import found, last, link, moment_of, new_name, scope, taken
-from localcloud.doors.compute_operations import begin, finish, name_of, repeated
+from localcloud.doors.compute_operations import begin, finish, name_of, once
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.machine.catalog import SHAPES
 from localcloud.machine.rules import RuleError, check_offered, reserves
@@ -23,10 +23,9 @@ _USING = ("PROVISIONING", "STAGING", "RUNNING", "STOPPING")
 
 
 @door("compute.reservations.insert", "compute.reservations.create", project)
+@once
 def insert(cloud: Cloud, call: Call) -> Json:
     """Reserve capacity."""
-    if again := repeated(cloud, call):
-        return again
     name = new_name(cloud, call, "reservations")
     held = call.body.get("specificReservation") or {}
     properties = held.get("instanceProperties") or {}
@@ -122,10 +121,9 @@ def aggregated(cloud: Cloud, call: Call) -> Json:
 
 
 @door("compute.reservations.delete", "compute.reservations.delete", project)
+@once
 def delete(cloud: Cloud, call: Call) -> Json:
     """Give the capacity back."""
-    if again := repeated(cloud, call):
-        return again
     name = _name(cloud, call)
     body = found(cloud, KIND, name)
     cloud.store.put(KIND, name, {**body, "status": "DELETING"})

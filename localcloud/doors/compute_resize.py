@@ -15,7 +15,7 @@ from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_groups import REQUEST as KIND
 from localcloud.doors.compute_groups import TEMPLATE, add_member, name_in, usable
 from localcloud.doors.compute_names import check_name, found, link, taken
-from localcloud.doors.compute_operations import begin, finish, name_of, repeated
+from localcloud.doors.compute_operations import begin, finish, name_of, once
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.doors.planted import GRANT
 from localcloud.machine.rules import FLEX_MAX_S, FLEX_MIN_S, model
@@ -29,15 +29,12 @@ _WAITING = ("CREATING", "ACCEPTED")
 
 
 @door(_API + "insert", "compute.instanceGroupManagers.update", project)
+@once
 def insert(cloud: Cloud, call: Call) -> Json:
     """Ask for instances as soon as there is room for all of them."""
-    if again := repeated(cloud, call):
-        return again
     group = name_in(cloud, call)
     body, wanted = usable(cloud, group), call.body
-    name = f"{group}/resizeRequests/{wanted.get('name', '')}"
-    if not wanted.get("name"):
-        raise invalid("Invalid value for field 'resource.name': it is required.")
+    name = f"{group}/resizeRequests/{wanted['name']}"
     if bool(wanted.get("resizeBy")) == bool(wanted.get("instances")):
         raise invalid("Exactly one of resizeBy and instances is required.")
     for short in [wanted["name"], *(item.get("name", "") for item in wanted.get("instances", []))]:
@@ -141,10 +138,9 @@ def list_(cloud: Cloud, call: Call) -> Json:
 
 
 @door(_API + "cancel", "compute.instanceGroupManagers.update", project)
+@once
 def cancel(cloud: Cloud, call: Call) -> Json:
     """Give up waiting."""
-    if again := repeated(cloud, call):
-        return again
     name = _name(cloud, call)
     body = found(cloud, KIND, name)
     if body["state"] not in _WAITING:
@@ -156,10 +152,9 @@ def cancel(cloud: Cloud, call: Call) -> Json:
 
 
 @door(_API + "delete", "compute.instanceGroupManagers.update", project)
+@once
 def delete(cloud: Cloud, call: Call) -> Json:
     """Forget a request that no longer waits."""
-    if again := repeated(cloud, call):
-        return again
     name = _name(cloud, call)
     body = found(cloud, KIND, name)
     if body["state"] in _WAITING:

@@ -6,7 +6,7 @@ from localcloud.doors import Call, Json, door, project, shown
 from localcloud.doors.compute_access import act_as_its_account
 from localcloud.doors.compute_filter import listed
 from localcloud.doors.compute_names import found, link, new_name, scope, taken
-from localcloud.doors.compute_operations import begin, finish, name_of, repeated
+from localcloud.doors.compute_operations import begin, finish, name_of, once
 from localcloud.doors.errors import ApiError, invalid
 from localcloud.world.beat import task
 from localcloud.world.cloud import Cloud
@@ -16,13 +16,12 @@ KIND = "compute.instanceTemplate"
 
 
 @door("compute.instanceTemplates.insert", "compute.instanceTemplates.create", project)
+@once
 def insert(cloud: Cloud, call: Call) -> Json:
     """A new template."""
-    if again := repeated(cloud, call):
-        return again
     name = new_name(cloud, call, "instanceTemplates")
     properties = call.body.get("properties") or {}
-    for field in ("machineType", "disks", "networkInterfaces"):
+    for field in ("disks", "networkInterfaces"):
         if not properties.get(field):
             raise invalid(f"Invalid value for field 'resource.properties.{field}': it is required.")
     act_as_its_account(cloud, call, properties)
@@ -52,10 +51,9 @@ def list_(cloud: Cloud, call: Call) -> Json:
 
 
 @door("compute.instanceTemplates.delete", "compute.instanceTemplates.delete", project)
+@once
 def delete(cloud: Cloud, call: Call) -> Json:
     """Remove a template that no group uses."""
-    if again := repeated(cloud, call):
-        return again
     name = _name(cloud, call)
     body = found(cloud, KIND, name)
     for group, used in cloud.store.documents("compute.instanceGroupManager"):

@@ -74,7 +74,3 @@ class Blobs:
         os.replace(link, final)
         link.unlink(missing_ok=True)  # two names of one file are left both by a replace
         return Blob(sha256.hexdigest(), md5.hexdigest(), crc, size)
-
-    def read(self, sha256: str) -> bytes:
-        """All bytes of one blob."""
-        return self.path(sha256).read_bytes()

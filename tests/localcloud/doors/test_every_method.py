@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 from localcloud.doors import DOORS
 from localcloud.stand_in import open_doors
 from tests.localcloud.conftest import World
 from tests.localcloud.doors.good import GOOD
-from tests.localcloud.doors.good_request import OWNER, Good, filled, learned
+from tests.localcloud.doors.good_request import OWNER, Good, learned
 from tests.localcloud.doors.planted import Planted, planted
+from tests.localcloud.doors.sender import Sender
 
 HINTS: dict[str, list[str]] = json.loads(
     (Path(__file__).parent / "data/method_permissions.json").read_text()
@@ -54,34 +53,6 @@ PERMISSIONS: dict[str, list[str]] = {
 }
 # Answered to everybody: predefined roles, public images; and a list that shows only what the caller may see.
 OPEN = {"iam.roles.get", "compute.images.get", "compute.images.getFromFamily", "bigquery.datasets.list"}
-
-
-class Sender:
-    """Sends the table's requests as one caller, remembering what answers tell."""
-
-    def __init__(self, world: World, principal: str, known: dict[str, str] | None = None) -> None:
-        self.known = {} if known is None else known
-        self._base = world.cloud.endpoint
-        token = world.cloud.tokens.access_token(principal)
-        self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {token}"
-
-    def send(self, good: Good, *, extra: str = "", body: Any = None) -> requests.Response:
-        """The good request, or the same with more query or another body."""
-        path = good.path(self.known)
-        verb = _verb(good)
-        if extra:
-            path += ("&" if "?" in path else "?") + extra
-        if good.content is not None:
-            return self._session.request(verb, self._base + path, data=good.content, timeout=30)
-        sent = filled(good.body if body is None else body, self.known)
-        return self._session.request(verb, self._base + path, json=sent, timeout=30)
-
-
-def _verb(good: Good) -> str:
-    from localcloud.doors.discovery import methods
-
-    return next(methods(good.method)).http
 
 
 @pytest.fixture(scope="module")
