@@ -49,7 +49,7 @@ def token(cloud: Cloud, environ: Environ) -> Answer | Json | None:
     noted = cloud.calls.begin(cloud.clock.timestamp(), "sts.token", "/v1/token", "")
     fault = cloud.faults.take("sts.token", {})
     if fault is not None:
-        noted.status = int(fault.answer)
+        noted.status = fault.answer if isinstance(fault.answer, int) else 503
         raise ApiError(noted.status, "planted")
     try:
         answer, noted.caller = _exchange(cloud, _request(environ))

@@ -15,6 +15,7 @@ from google.auth.identity_pool import Credentials, SubjectTokenSupplier
 from google.auth.transport.requests import Request
 
 from localcloud.doors.attestation_keys import attestation_keys
+from localcloud.world.faults import Fault
 from tests.localcloud.conftest import World
 from tests.localcloud.deploying import PARENT, account
 from tests.localcloud.machine.instances import PROJECT
@@ -236,7 +237,12 @@ def test_the_exchange_refuses_what_is_not_its_own(attested: World) -> None:
         assert exchange(attested, token)[:2] == (400, error)
     assert exchange(attested, good, audience=AUDIENCE + "x")[1] == "invalid_target"
     assert exchange(attested, good, grantType="password")[1] == "unsupported_grant_type"
-    assert exchange(attested, good, colour="red")[1] == "invalid_request"
+    for field in ("colour", "requestedTokenType", "subjectTokenType"):
+        assert exchange(attested, good, **{field: "red"})[1] == "invalid_request"
+    garbled = requests.post(f"{attested.cloud.endpoint}/v1/token", data=b"{", timeout=10)
+    assert (garbled.status_code, garbled.json()["error"]) == (400, "invalid_request")
+    attested.cloud.faults.plant(Fault("sts.token", 503, times=1))
+    assert requests.post(f"{attested.cloud.endpoint}/v1/token", json={}, timeout=10).status_code == 503
 
 
 def test_an_expired_token_is_stale(attested: World) -> None:

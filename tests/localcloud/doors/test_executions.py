@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ from google.api_core.exceptions import BadRequest
 from google.cloud.workflows_v1 import Workflow, WorkflowsClient
 from googleapiclient.errors import HttpError
 
+from localcloud.doors import executions_run
 from tests.localcloud.conftest import World, eventually
 from tests.localcloud.deploying import PARENT, account, deploy
 from tests.localcloud.receiver import receiving
@@ -195,3 +198,55 @@ def test_a_restart_goes_on_with_what_was_running(restarted: Callable[[], World])
         assert requests.post(url, json={"answer": "late"}, timeout=10).status_code == 200
         assert ended(world, execution)["result"] == '"late"'
         assert receiver.messages() == [1]
+
+
+NOTES = """
+- say: {call: sys.log, args: {data: {a: 1}, severity: WARNING}}
+- plain: {call: sys.log, args: {text: a word}}
+- number: {call: sys.log, args: {data: 7}}
+- done: {return: '${len(uuid.generate())}'}
+"""
+
+
+def test_what_a_workflow_logs_is_found_in_the_log(world: World) -> None:
+    """A map as JSON, a text as text, anything else as its JSON text; a random UUID has its length."""
+    assert ended(world, run(world, install(world, "notes", NOTES)))["result"] == "36"
+    body = {"resourceNames": ["projects/demo-project"], "filter": 'resource.labels.workflow_id="notes"'}
+    found = world.api("logging", "v2").entries().list(body=body).execute()["entries"]
+    told = [entry.get("jsonPayload", entry.get("textPayload")) for entry in found]
+    assert [one for one in told if "state" not in one] == [{"a": 1}, "a word", "7"]
+
+
+def test_an_execution_that_the_stand_in_cannot_run_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is FAILED, not ACTIVE for ever; the reason is on standard error."""
+    workflow = install(world, "breaks", RETURN)
+    monkeypatch.setattr(executions_run, "compile_source", lambda _: 1 / 0)
+    execution = ended(world, run(world, workflow, {"a": 1}))
+    assert (execution["state"], execution["error"]["payload"]) == ("FAILED", '"the stand-in failed"')
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_server_that_breaks_off_is_an_error_that_the_workflow_catches(world: World) -> None:
+    """A body that ends too early is a ConnectionError."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+
+        threading.Thread(target=serve, daemon=True).start()
+        source = BREAKS.replace("PORT", str(listener.getsockname()[1]))
+        assert ended(world, run(world, install(world, "cut", source)))["result"] == '["ConnectionError"]'
+
+
+BREAKS = """
+- ask:
+    try: {call: http.get, args: {url: "http://127.0.0.1:PORT/"}}
+    except:
+      as: e
+      steps: [{caught: {return: '${e.tags}'}}]
+"""

@@ -95,3 +95,42 @@ def test_an_image_goes_with_its_repository(ready: World) -> None:
     repositories.delete(name=f"{PARENT}/repositories/brief").execute()
     answer = requests.get(f"{ready.cloud.endpoint}/v2/demo-project/brief/x/manifests/latest", timeout=10)
     assert answer.status_code == 404
+
+
+UPLOADS, NONE, ZERO = f"{IMAGE}/blobs/uploads/", "0" * 32, f"sha256:{'0' * 64}"
+FALSE = {"headers": {"Authorization": "Basic !"}}
+NO_MANIFEST = {"Content-Type": "text/plain"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "sent", "code"),
+    [
+        ("DELETE", f"{IMAGE}/manifests/latest", {}, (405, "UNSUPPORTED")),
+        ("PUT", f"{IMAGE}/manifests/x", {"headers": NO_MANIFEST, "data": b"{}"}, (400, "MANIFEST_INVALID")),
+        ("PATCH", UPLOADS + NONE, {"data": b"x"}, (404, "BLOB_UPLOAD_UNKNOWN")),
+        ("PUT", UPLOADS + "short", {"params": {"digest": ZERO}}, (404, "BLOB_UPLOAD_UNKNOWN")),
+        ("PUT", UPLOADS + NONE, {}, (400, "DIGEST_INVALID")),
+        ("GET", f"{IMAGE}/manifests/latest", {"auth": ("somebody", "x")}, (401, "UNAUTHORIZED")),
+        (
+            "GET",
+            f"{IMAGE}/manifests/latest",
+            FALSE,
+            (401, "UNAUTHORIZED"),
+        ),
+    ],
+)
+def test_what_the_protocol_does_not_allow_is_refused(
+    ready: World, verb: str, path: str, sent: dict, code: tuple[int, str]
+) -> None:
+    """A verb, a type, an upload, a digest and two kinds of credentials."""
+    answer = requests.request(verb, f"{ready.cloud.endpoint}/v2/{path}", timeout=10, **sent)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == code
+
+
+def test_a_blob_may_be_pushed_in_one_request(ready: World) -> None:
+    """POST with its digest; a manifest of more than four megabytes is refused."""
+    url = f"{ready.cloud.endpoint}/v2/{UPLOADS}"
+    pushed = requests.post(url, params={"digest": digest_of(b"whole")}, data=b"whole", timeout=10)
+    assert pushed.status_code == 201
+    large = {"config": {"digest": digest_of(b"whole"), "size": 5}, "layers": [], "fill": "x" * (4 << 20)}
+    assert Registry(ready.cloud.endpoint, IMAGE).push_manifest(large, "large").status_code == 413

@@ -83,6 +83,20 @@ def test_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         lay(tmp_path, layer_of({"a": "0" * (2 << 20)}))
 
 
+def test_a_whiteout_hides_a_whole_folder(tmp_path: Path) -> None:
+    """By its name."""
+    root = lay(tmp_path, layer_of({"gone/a/b": "1"}), layer_of({".wh.gone": ""}))
+    assert list(root.iterdir()) == []
+
+
+def test_what_only_begins_as_gzip_is_refused(tmp_path: Path) -> None:
+    """The layer says so."""
+    file = tmp_path / "layer"
+    file.write_bytes(gzip.compress(b"x")[:10] + b"garbage that is none")
+    with pytest.raises(UnpackError, match="not gzip"):
+        unpack((file,), (digest_of(b"x"),), tmp_path / "root")
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(st.sampled_from("a./\\ä "), min_size=1, max_size=12))
 def test_no_name_leaves_the_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from localcloud.machine.spec import SpecError, check_policy, parse
+from localcloud.machine import agent, pull
+from localcloud.machine.spec import SpecError, check_gpu, check_policy, parse
 from localcloud.machine.workload import argv_of, environment_of
 
 IMAGE = {"tee-image-reference": "r"}
+REPOSITORY = "us-docker.pkg.dev/p/images/x"
 
 
 @pytest.fixture
@@ -64,3 +68,67 @@ def test_an_image_may_allow_some_variables() -> None:
     check_policy(parse({**IMAGE, "tee-env-A": "1"}), label, debug=False)
     with pytest.raises(SpecError, match="'C'"):
         check_policy(parse({**IMAGE, "tee-env-C": "1"}), label, debug=False)
+
+
+@pytest.mark.parametrize(
+    ("driver", "gpu", "machine", "message"),
+    [
+        ("false", "H100", "a3-highgpu-1g", "not set to true"),
+        ("true", "", "a3-highgpu-1g", "no GPU is attached"),
+        ("true", "H100", "a2-highgpu-1g", "unsupported machine type"),
+    ],
+)
+def test_a_gpu_and_its_driver_go_together(driver: str, gpu: str, machine: str, message: str) -> None:
+    """One without the other, or on a machine that cannot attest it, is refused."""
+    spec = parse({**IMAGE, "tee-install-gpu-driver": driver})
+    with pytest.raises(SpecError, match=message):
+        check_gpu(spec, gpu, machine)
+
+
+@pytest.mark.parametrize("command", ["7", "[1]", "{"])
+def test_a_command_is_a_list_of_texts(command: str) -> None:
+    """In JSON."""
+    with pytest.raises(SpecError, match="tee-cmd"):
+        parse({**IMAGE, "tee-cmd": command})
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "failed to parse"),
+        (b"[]", "expected an object"),
+        (b'{"token_type": "OIDC"}', "needs an audience"),
+        (b'{"audience": "a", "token_type": "X"}', "token_type"),
+        (b'{"audience": "a", "token_type": "OIDC", "nonces": [1]}', "nonces"),
+    ],
+)
+def test_a_wrong_request_for_a_token_says_how(body: bytes, message: str) -> None:
+    """What the workload asks of the launcher's socket."""
+    with pytest.raises(agent.RequestError, match=message):
+        agent.parse(body)
+
+
+class _Registry:
+    """Answers with these bytes, whatever is asked."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def fetch(self, _: str, __: str, use: Any) -> Any:
+        return use(io.BytesIO(self._content))
+
+
+@pytest.mark.parametrize(
+    ("reference", "content", "message"),
+    [
+        ("docker.io/x", b"", "image reference"),
+        (f"{REPOSITORY}@sha256:{'0' * 64}", b"{}", "manifest: got bytes of"),
+        (f"{REPOSITORY}:latest", b"[]", "not an image"),
+        (f"{REPOSITORY}:latest", b'{"config": {"digest": "md5:0", "size": 1}, "layers": []}', "digest: got"),
+    ],
+)
+def test_what_is_no_image_is_not_pulled(tmp_path: Path, reference: str, content: bytes, message: str) -> None:
+    """A strange reference, other bytes than named, no manifest, a strange digest."""
+    link: Any = _Registry(content)
+    with pytest.raises(pull.PullError, match=message):
+        pull.pull(link, reference, tmp_path)

@@ -204,6 +204,10 @@ def _answering(octets: bytes) -> Iterator[tuple[str, list[socket.socket]]]:
         _OK + b"Content-Length: 100\r\n\r\nabc",
         _OK + b"Content-Length: 99999999999999999999999\r\n\r\nabc",
         _OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+        _OK + b"Transfer-Encoding: gzip, chunked\r\n\r\nabc",
+        _OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 140_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 200,
+        b"HTTP/1.1 200 OK" + b"x" * 140_000,
         _OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffff\r\nabc",
     ],
 )
