@@ -14,10 +14,11 @@ _NOT_DOORS = {"discovery", "errors", "formats", "payload", "required", "schema"}
 
 
 def open_doors() -> None:
-    """Import every module that registers doors."""
+    """Import every module that registers doors, and what tells a leaping clock whether a machine works."""
     for module in pkgutil.iter_modules(localcloud.doors.__path__):
         if module.name not in _NOT_DOORS:
             importlib.import_module(f"localcloud.doors.{module.name}")
+    importlib.import_module("localcloud.machine.at_work")
 
 
 def build(state: Path, port: int = 0) -> tuple[Server, Cloud]:
