@@ -54,6 +54,7 @@ REFUSED = [
     (Good("compute.machineTypes.get", place={"machineType": "none"}), 404, "none"),
     (Good("compute.images.get", place={**IMAGES, "image": "none"}), 404, "none"),
     (Good("compute.instances.list", place={"project": "other"}), 404, "projects/other"),
+    (Good("compute.instances.simulateMaintenanceEvent"), 400, "expected RUNNING"),
     (_instance(disks=DISK), 400, "cannot be smaller"),
     (_instance(metadata={"items": [{"key": "a", "value": "x" * 262_145}]}), 400, "too large"),
     (_instance(reservationAffinity={**SPECIFIC, "key": "x"}), 400, "key must"),
