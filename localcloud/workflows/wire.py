@@ -1,9 +1,9 @@
-"""HTTP/1.1 on one open socket: a request out, its answer in.
+"""HTTP/1.1 on one open socket: a request out, its answer in. The parser is httptools (llhttp).
 
-Rules (RFC 9112): the head ends at an empty line; a body is chunked, as long as Content-Length says, or lasts
-until the connection closes; an answer to HEAD, 204 and 304 have none. The timeout counts for the whole
-answer, however slowly it drips. Of a body no more is read than shows that it is too long. What breaks
-these rules, or ends too early, is Malformed.
+Rules (RFC 9112): an answer to HEAD, 204 and 304 has no body; a body without a length lasts until the
+connection closes. The timeout counts for the whole answer, however slowly it drips. Of a body no more is read
+than shows that it is too long, of a head no more than a limit. What breaks these rules, or ends too early, is
+Malformed.
 """
 
 from __future__ import annotations
@@ -12,17 +12,13 @@ import re
 import socket
 import time
 
+import httptools
+
 from .host import HttpResponse
 
 _RECEIVED = 65_536
 _HEAD_BYTES, _HEADERS, _INTERIM = 65_536, 100, 100  # of one answer, at most
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: .*)?")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_LINE_END = re.compile(rb"\r?\n")
-_TRAILER = re.compile(rb"([^\r\n]*)\r?\n")
-_LENGTH = re.compile(r"[0-9]{1,15}")
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -53,112 +49,24 @@ class Answer:
         self._sock = sock
         self._deadline = time.monotonic() + timeout
         self._longest = longest
-        self._octets, self._at = b"", 0  # received, and read up to here
         self.reusable = False
 
     def read(self, method: str) -> HttpResponse:
         """The answer to a request of this method. Raises Malformed, TimeoutError or OSError."""
-        for _ in range(_INTERIM):
-            version, status, headers = self._head()
-            if status >= 200 or status == 101:
+        got = _Message(method, self._longest)
+        head_bytes = 0
+        while not got.whole and got.left:
+            octets = self._received()
+            if not octets:
+                got.end()
                 break
-        else:
-            raise Malformed("it goes on and on without an answer")
-        lower = {name.lower(): value for name, value in headers.items()}
-        if method == "HEAD" or status in (101, 204, 304):
-            body, whole = b"", status != 101
-        elif "transfer-encoding" in lower:
-            body, whole = self._chunks(lower["transfer-encoding"])
-        elif "content-length" in lower:
-            body, whole = self._counted(lower["content-length"])
-        else:
-            body, whole = self._rest(), False
-        closes = version == "0" or "close" in lower.get("connection", "").lower()
-        self.reusable = whole and not closes and self._at == len(self._octets)
-        return HttpResponse(status, headers, body)
-
-    def _head(self) -> tuple[str, int, dict[str, str]]:
-        while (end := _HEAD_END.search(self._octets, self._at)) is None:
-            self._more(within=_HEAD_BYTES)
-        head = self._octets[self._at : end.start()]
-        if len(head) > _HEAD_BYTES:
-            raise Malformed(f"its head is longer than {_HEAD_BYTES} bytes")
-        lines = head.decode("latin-1").split("\n")
-        self._at = end.end()
-        status = _STATUS.fullmatch(lines[0].rstrip("\r"))
-        if status is None:
-            raise Malformed(f"it begins with {lines[0][:60]!r}")
-        if len(lines) > _HEADERS:
-            raise Malformed(f"it has more than {_HEADERS} headers")
-        headers: dict[str, str] = {}
-        for line in lines[1:]:
-            name, colon, value = line.partition(":")
-            if not colon or not name or name != name.strip():
-                raise Malformed(f"it has a header {line[:60]!r}")
-            text = value.strip()
-            headers[name] = f"{headers[name]}, {text}" if name in headers else text
-        return status[1], int(status[2]), headers
-
-    def _counted(self, length: str) -> tuple[bytes, bool]:
-        values = {part.strip() for part in length.split(",")}
-        only = values.pop()
-        if values or not _LENGTH.fullmatch(only):
-            raise Malformed(f"its Content-Length is {length[:60]!r}")
-        size = int(only)
-        return self._take(min(size, self._longest)), size <= self._longest
-
-    def _chunks(self, coding: str) -> tuple[bytes, bool]:
-        if coding.strip().lower() != "chunked":
-            raise Malformed(f"its Transfer-Encoding is {coding[:60]!r}")
-        pieces, left = [], self._longest
-        while size := int(self._matched(_CHUNK)[1], 16):
-            pieces.append(self._take(min(size, left)))
-            left -= len(pieces[-1])
-            if not left:
-                return b"".join(pieces), False
-            self._matched(_LINE_END)
-        while self._matched(_TRAILER)[1]:
-            continue
-        return b"".join(pieces), True
-
-    def _matched(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
-        """What comes next, which is a line of this pattern."""
-        while self._octets.find(b"\n", self._at) < 0:
-            self._more(within=_HEAD_BYTES)
-        found = pattern.match(self._octets, self._at)
-        if found is None:
-            raise Malformed(f"it has a chunk {self._octets[self._at : self._at + 60]!r}")
-        self._at = found.end()
-        return found
-
-    def _take(self, size: int) -> bytes:
-        pieces = [self._octets[self._at : self._at + size]]
-        self._at += len(pieces[0])
-        left = size - len(pieces[0])
-        while left:
-            self._more()
-            pieces.append(self._octets[self._at : self._at + left])
-            self._at += len(pieces[-1])
-            left -= len(pieces[-1])
-        return b"".join(pieces)
-
-    def _rest(self) -> bytes:
-        pieces = [self._octets[self._at :]]
-        held = len(pieces[0])
-        while held < self._longest and (piece := self._received()):
-            pieces.append(piece)
-            held += len(piece)
-        return b"".join(pieces)[: self._longest]
-
-    def _more(self, within: int | None = None) -> None:
-        """Receive more; what waits to be understood stays within so many bytes."""
-        waiting = self._octets[self._at :]
-        if within is not None and len(waiting) > within:
-            raise Malformed(f"it has a head or line of more than {within} bytes")
-        octets = self._received()
-        if not octets:
-            raise Malformed("it ends too early")
-        self._octets, self._at = waiting + octets, 0
+            if not got.opened:
+                head_bytes += len(octets)
+            got.feed(octets)
+            if not got.opened and head_bytes > _HEAD_BYTES:
+                raise Malformed(f"its head is longer than {_HEAD_BYTES} bytes")
+        self.reusable = got.reusable
+        return HttpResponse(got.status, got.headers, b"".join(got.body))
 
     def _received(self) -> bytes:
         left = self._deadline - time.monotonic()
@@ -166,3 +74,81 @@ class Answer:
             raise TimeoutError
         self._sock.settimeout(left)
         return self._sock.recv(_RECEIVED)
+
+
+class _Message:
+    """What the parser told of one answer so far; the `on_…` are called by it."""
+
+    def __init__(self, method: str, longest: int) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._to_head = method == "HEAD"
+        self._broken = ""
+        self._lines: list[tuple[bytes, bytes]] = []
+        self._interim = 0
+        self._framed = False  # by a length or in chunks: it does not end with the connection
+        self.status, self.headers, self.body, self.left = 0, dict[str, str](), list[bytes](), longest
+        self.opened = self.whole = self.reusable = False  # opened: its head is over
+
+    def feed(self, octets: bytes) -> None:
+        try:
+            self._parser.feed_data(octets)
+        except httptools.HttpParserUpgrade:
+            self.reusable = False  # another protocol follows
+        except httptools.HttpParserError as error:
+            if not self.whole:
+                raise Malformed(str(error)) from None
+        if self._broken:
+            raise Malformed(self._broken)
+
+    def end(self) -> None:
+        """The connection closed: right for a body without a length, else too early."""
+        if not self.opened or self._framed:
+            raise Malformed("it ends too early")
+
+    def on_message_begin(self) -> None:
+        if self.whole:
+            self.reusable = False  # octets that nobody asked for
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.opened:  # else it is a trailer
+            self._lines.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.whole:
+            return
+        self.status = self._parser.get_status_code()
+        self.opened = self.status >= 200 or self.status == 101
+        self._interim += not self.opened
+        if self._interim > _INTERIM:
+            self._broken = "it goes on and on without an answer"
+        if self.opened:
+            self._read_headers()
+        if self.opened and self._to_head:
+            self.on_message_complete()
+
+    def _read_headers(self) -> None:
+        size = sum(len(name) + len(value) for name, value in self._lines)
+        if len(self._lines) > _HEADERS or size > _HEAD_BYTES:
+            self._broken = f"it has more than {_HEADERS} headers, or {_HEAD_BYTES} bytes of them"
+            return
+        for name, value in self._lines:
+            key, text = name.decode("latin-1"), value.decode("latin-1").strip()
+            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+            lower = key.lower()
+            self._framed |= lower in ("content-length", "transfer-encoding")
+            if lower == "transfer-encoding" and text.lower() != "chunked":
+                self._broken = f"its Transfer-Encoding is {text[:60]!r}"
+
+    def on_body(self, octets: bytes) -> None:
+        if self.whole or len(octets) > self.left:
+            self.reusable = False
+        if not self.whole:
+            self.body.append(octets[: self.left])
+            self.left -= len(self.body[-1])
+
+    def on_message_complete(self) -> None:
+        if self.opened and not self.whole and self.left:
+            self.whole = True
+            self.reusable = self._parser.should_keep_alive() and self.status != 101
+        elif not self.opened:
+            self._lines.clear()

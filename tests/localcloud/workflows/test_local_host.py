@@ -232,3 +232,10 @@ def test_idle_connections_do_not_pile_up(local: LocalHost) -> None:
         assert len(taken) == 30
         closed = [one for one in taken if select.select([one], [], [], 0)[0]]
     assert len(closed) == 10
+
+
+@pytest.mark.parametrize("header", [{"A": "b\r\nC: d"}, {"A\0": "b"}, {"A": "日"}])
+def test_what_cannot_be_a_header_is_not_sent(local: LocalHost, server: str, header: dict[str, str]) -> None:
+    """No line is smuggled into a request."""
+    with pytest.raises(ConnectionRefused):
+        local.http(HttpRequest("GET", server, headers=header, timeout=5))
