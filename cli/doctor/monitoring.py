@@ -48,7 +48,8 @@ def check(api: Api, settings: Settings, now: datetime) -> list[Line]:
 def _alerts(api: Api, s: Settings) -> Line:
     prefix = f"{s.deployment} {s.region}: "
     found = api.pages("monitoring", f"/v3/projects/{s.project}/alertPolicies", "alertPolicies")
-    ours = {str(one["displayName"]).removeprefix(prefix): one for one in found}
+    titled = [(str(one["displayName"]), one) for one in found]
+    ours = {title.removeprefix(prefix): one for title, one in titled if title.startswith(prefix)}
     if not ALERTS & set(ours):
         return warn("alerts", "there is none: nobody is told of anything", "set alert_emails and apply")
     faults = {

@@ -2,8 +2,8 @@
 
 Rules (RFC 9112): an answer to HEAD, 204 and 304 has no body; a body without a length lasts until the
 connection closes. The timeout counts for the whole answer, however slowly it drips. Of a body no more is read
-than shows that it is too long, of a head no more than a limit. What breaks these rules, or ends too early, is
-Malformed.
+than shows that it is too long, of a head and of what frames a body no more than a limit. What breaks these
+rules, or ends too early, is Malformed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .host import HttpResponse
 
 _RECEIVED = 65_536
 _HEAD_BYTES, _HEADERS, _INTERIM = 65_536, 100, 100  # of one answer, at most
+_FRAMING = 8  # octets on the wire for one of a body: as much as chunks of one take, with a little more
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 
@@ -54,17 +55,18 @@ class Answer:
     def read(self, method: str) -> HttpResponse:
         """The answer to a request of this method. Raises Malformed, TimeoutError or OSError."""
         got = _Message(method, self._longest)
-        head_bytes = 0
+        received = 0
         while not got.whole and got.left:
             octets = self._received()
             if not octets:
                 got.end()
                 break
-            if not got.opened:
-                head_bytes += len(octets)
+            received += len(octets)
             got.feed(octets)
-            if not got.opened and head_bytes > _HEAD_BYTES:
+            if not got.opened and received > _HEAD_BYTES:
                 raise Malformed(f"its head is longer than {_HEAD_BYTES} bytes")
+            if received > _HEAD_BYTES + _RECEIVED + _FRAMING * self._longest:
+                raise Malformed("it has more frames than body")
         self.reusable = got.reusable
         return HttpResponse(got.status, got.headers, b"".join(got.body))
 

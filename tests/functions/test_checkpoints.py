@@ -11,6 +11,7 @@ import pytest
 from sealtrain.listeners import sweep, tear_down
 from sealtrain.rules import canonical, names, proof, records
 from sealtrain.rules.errors import NotReadyError
+from sealtrain.rules.evidence import token
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.steps import close_run
 
@@ -152,6 +153,21 @@ def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> 
     world.storage.create(world.evidence, names.evidence_prefix(run) + record, canonical.dumps(refused))
     world.call(tear_down, run=run)
     assert world.left() == set()
+
+
+def test_a_record_that_is_not_the_machine_s_own_takes_no_checkpoint_away() -> None:
+    """What any VM may put beside its tokens was judged and is foreign: it says nothing of this machine."""
+    world = Attempts()
+    run = world.attempt(1)
+    world.preempt(run)
+    accepted = canonical.loads(world.storage.get(world.evidence, names.verdict(run)))
+    why = Finding(reason="malformed", field="token", got="x", expected="a token", sentence=token.GENUINE)
+    refused = records.VerdictRecord(**{**accepted, "verdict": "not_met", "reasons": (why,)})
+    name = f"{names.evidence_prefix(run)}evidence/00007/judgement.json"
+    world.storage.create(world.evidence, name, canonical.dumps(refused))
+    world.call(tear_down, run=run)
+    assert world.left() == {run}
+    assert world.resumed(world.attempt(2)) == run
 
 
 def test_an_attempt_without_a_machine_leaves_the_checkpoint_that_it_was_to_go_on_from() -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from typing import Any, Protocol
 
 from sealtrain.cloud.failures import ours
@@ -29,6 +30,23 @@ class Reader(Protocol):
         ...
 
 
+MOST_BYTES = 32 << 20
+"""Of an object that is read whole: the largest of our records, a bundle, has no more."""
+
+
+class _TooMuchError(Exception):
+    """More came than is held."""
+
+
+class _Held(BytesIO):
+    def write(self, data: Any) -> int:
+        room = MOST_BYTES + 1 - self.tell()
+        if len(data) > room:
+            super().write(data[:room])
+            raise _TooMuchError
+        return super().write(data)
+
+
 class Storage:
     """Objects and buckets."""
 
@@ -42,12 +60,19 @@ class Storage:
     # --- objects ---------------------------------------------------------------------------
 
     def get(self, bucket: str, name: str, generation: str | None = None, first: int | None = None) -> bytes:
-        """The object's bytes, or its first bytes. Raises NotFoundError."""
+        """The object's bytes, or its first bytes. Raises NotFoundError.
+
+        Of an object above MOST_BYTES one byte more than that, so that no record that somebody else made
+        fills the memory: whoever parses it finds it too large.
+        """
         with ours(_address(bucket, name)):
             blob = self._blob(bucket, name, generation)
             if first is not None:
                 return bytes(blob.open("rb", chunk_size=first).read(first))
-            return bytes(blob.download_as_bytes(checksum="crc32c"))
+            held = _Held()
+            with suppress(_TooMuchError):
+                blob.download_to_file(held, checksum="crc32c")
+            return held.getvalue()
 
     def find(self, bucket: str, name: str) -> bytes | None:
         """The object's bytes, or None where there is none."""

@@ -30,7 +30,10 @@ class Request(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Cost and budget in `currency`; whether new runs are refused for it, and until when."""
+    """Cost and budget in `currency`; whether this notification pauses admission, and until when.
+
+    `paused` false says nothing of a pause that stands: it ends with its month, or is removed by a person.
+    """
 
     paused: bool
     until: str

@@ -21,8 +21,16 @@ def was_trusted(run: str, stored: Collection[str], read: Callable[[str], bytes])
         names.verdict(run) in stored
         and names.lost(run) not in stored
         and not any(name.endswith(".alert.json") for name in stored)
-        and all(records.parse(read(name), records.VerdictRecord, name).verdict == "met" for name in judged)
+        and not any(_speaks_against(records.parse(read(n), records.VerdictRecord, n)) for n in judged)
     )
+
+
+def _speaks_against(judged: records.VerdictRecord) -> bool:
+    if judged.verdict == "met":
+        return False
+    from sealtrain.rules.evidence import attested  # its libraries are seldom needed here
+
+    return not attested.is_foreign(judged)
 
 
 def check_left(run: str, said: records.Completion, by: records.TokenRecord, found: str) -> None:
@@ -33,6 +41,6 @@ def check_left(run: str, said: records.Completion, by: records.TokenRecord, foun
             "the checkpoint of the attempt before is not the one that its machine left",
             field=names.checkpoint_manifest(run),
             got=found,
-            expected=said.left_digest or "none: the machine said that it left none",
+            expected=said.left_digest,
             remedy=f"`sealtrain teardown {run}` removes it; another attempt then begins anew",
         )

@@ -74,7 +74,7 @@ TABLE: tuple[tuple[str, str, tuple[str, ...], Callable[[Facts], Found]], ...] = 
     ),
     (
         "workload_attested",
-        "The machine and its container were attested before anything was handed over, and stayed so",
+        "The machine and its container were attested before anything was handed over, and not refused later",
         ("token", "verdict", "order", "lost", "lost_token", "alert"),
         rules.workload_attested,
     ),

@@ -177,7 +177,8 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
     place, resume = order.checkpoint, past.checkpoint.resume
     own = storage.find(place.bucket, names.checkpoint_manifest(past.run))
     said = state.find(names.completion(past.run), Completion)
-    if own is not None and said is not None and said.reason == "preempted" and _was_trusted(past, storage):
+    left = said is not None and said.reason == "preempted" and said.left_digest is not None
+    if own is not None and said is not None and left and _was_trusted(past, storage):
         by = parse(storage.get(past.evidence.bucket, names.token(past.run)), TokenRecord, "token.json")
         check_left(past.run, said, by, digest(own))
         resume = Resume(run=past.run, manifest=names.checkpoint_manifest(past.run), sha256=digest(own))

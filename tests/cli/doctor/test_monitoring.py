@@ -60,6 +60,7 @@ def others_than(title: str) -> list[dict[str, Any]]:
     ("policies", "told"),
     [
         (others_than("dead letters"), "missing: dead letters"),
+        ([*others_than("dead letters"), {"displayName": "dead letters"}], "missing: dead letters"),
         ([*others_than("dead letters"), alert("dead letters", enabled=False)], "off: dead letters"),
         (
             [*others_than("dead letters"), alert("dead letters", notificationChannels=[])],

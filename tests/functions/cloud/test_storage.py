@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sealtrain.cloud import storage as module
 from sealtrain.cloud.connect import Cloud
 from sealtrain.cloud.storage import Storage
 from sealtrain.rules import names
@@ -90,6 +91,17 @@ def test_the_first_bytes(storage: Storage, bucket: str, data: bytes, first: int,
     """Of a longer, a shorter and an empty object."""
     storage.create(bucket, NAME, data)
     assert storage.get(bucket, NAME, first=first) == got
+
+
+def test_no_object_fills_the_memory(
+    storage: Storage, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a larger one a byte more than is held: its reader finds it too large, and the rest stays."""
+    monkeypatch.setattr(module, "MOST_BYTES", 1_000_000)
+    storage.create(bucket, NAME, bytes(1_000_000))
+    assert len(storage.get(bucket, NAME)) == 1_000_000
+    storage.put(bucket, NAME, bytes(5_000_000))
+    assert len(storage.get(bucket, NAME)) == 1_000_001
 
 
 def test_absent_things_are_none(storage: Storage, bucket: str) -> None:

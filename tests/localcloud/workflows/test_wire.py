@@ -109,6 +109,15 @@ def test_a_connection_is_used_again_only_when_nothing_is_left_on_it(octets: byte
     assert got.reusable is reusable
 
 
+@pytest.mark.parametrize("frames", [b"1;" + b"x" * 60_000 + b"\r\na\r\n", b"T: " + b"y" * 60_000 + b"\r\n"])
+def test_frames_without_a_body_end(frames: bytes) -> None:
+    """Extensions of chunks and trailers are read no further than a body of the longest would need."""
+    begun = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    begun += b"0\r\n" if frames.startswith(b"T") else b""
+    with pytest.raises(Malformed):
+        answer([begun, *[frames] * 100]).read("GET")
+
+
 def test_the_timeout_is_the_whole_answer_s() -> None:
     """Octets that drip in do not begin it anew."""
     with pytest.raises(TimeoutError):
