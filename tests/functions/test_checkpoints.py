@@ -139,6 +139,13 @@ def test_what_a_teardown_itself_interrupts_is_not_preempted() -> None:
     assert world.left() == set()
 
 
+def refuse(world: Attempts, run: str, record: str, why: Finding) -> None:
+    """Put a refusal with this finding among the run's records."""
+    accepted = canonical.loads(world.storage.get(world.evidence, names.verdict(run)))
+    refused = records.VerdictRecord(**{**accepted, "verdict": "not_met", "reasons": (why,)})
+    world.storage.create(world.evidence, names.evidence_prefix(run) + record, canonical.dumps(refused))
+
+
 @pytest.mark.parametrize(
     "record", ["evidence/00001/judgement.json", "evidence/lost.json", "alerts/one.alert.json"]
 )
@@ -147,10 +154,8 @@ def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> 
     world = Attempts()
     run = world.attempt(1)
     world.preempt(run)
-    accepted = canonical.loads(world.storage.get(world.evidence, names.verdict(run)))
     why = Finding(reason="silence", field="token", got="none", expected="one", sentence="A machine tells.")
-    refused = records.VerdictRecord(**{**accepted, "verdict": "not_met", "reasons": (why,)})
-    world.storage.create(world.evidence, names.evidence_prefix(run) + record, canonical.dumps(refused))
+    refuse(world, run, record, why)
     world.call(tear_down, run=run)
     assert world.left() == set()
 
@@ -160,11 +165,8 @@ def test_a_record_that_is_not_the_machine_s_own_takes_no_checkpoint_away() -> No
     world = Attempts()
     run = world.attempt(1)
     world.preempt(run)
-    accepted = canonical.loads(world.storage.get(world.evidence, names.verdict(run)))
     why = Finding(reason="malformed", field="token", got="x", expected="a token", sentence=token.GENUINE)
-    refused = records.VerdictRecord(**{**accepted, "verdict": "not_met", "reasons": (why,)})
-    name = f"{names.evidence_prefix(run)}evidence/00007/judgement.json"
-    world.storage.create(world.evidence, name, canonical.dumps(refused))
+    refuse(world, run, "evidence/00007/judgement.json", why)
     world.call(tear_down, run=run)
     assert world.left() == {run}
     assert world.resumed(world.attempt(2)) == run
