@@ -1,7 +1,8 @@
 """The HTTP servers: Google's API paths on one port, the platform's front door for functions on another.
 
-Two pools of threads, because a function that is being called calls the APIs in turn: sharing one pool
-could lock up. Both listen on the loopback only.
+Rules: two pools of threads, because a function that is being called calls the APIs in turn: sharing one
+pool could lock up. Both listen on the loopback only. A server that breaks is told: nothing would be answered
+any more, and whoever waits would not know why.
 """
 
 from __future__ import annotations
@@ -210,23 +211,29 @@ class Server:
 
     def __init__(self, cloud: Cloud, front: Wsgi, port: int = 0) -> None:
         self._cloud, self._stopping = cloud, False
+        self.broken = False
         self._api = _listen(ApiApp(cloud), port, threads=48)
         self._front = _listen(front, 0, threads=96)
         cloud.endpoint = f"http://127.0.0.1:{self._api.effective_port}"
         cloud.front = f"http://127.0.0.1:{self._front.effective_port}"
 
-    def start(self) -> None:
-        """Answer requests in threads of our own, then let the world begin to work."""
+    def start(self, on_break: Callable[[], object] = lambda: None) -> None:
+        """Answer requests in threads of our own, then let the world begin to work.
+
+        `on_break` is called when a server ends although nobody stopped it; `broken` is set then.
+        """
         for server in (self._api, self._front):
-            threading.Thread(target=self._serve, args=(server,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(server, on_break), daemon=True).start()
         self._cloud.start()
 
-    def _serve(self, server: Any) -> None:
+    def _serve(self, server: Any, on_break: Callable[[], object]) -> None:
         try:
             server.run()
         except Exception:
             # Its sockets are closed under it: that is how it ends.
             if not self._stopping:
+                self.broken = True
+                on_break()
                 raise
 
     def stop(self) -> None:
@@ -245,6 +252,7 @@ def _listen(app: Wsgi, port: int, threads: int) -> Any:
         threads=threads,
         ident="localcloud",
         connection_limit=1000,
+        asyncore_use_poll=True,  # select() breaks at the 1,024th open file of the process
         max_request_body_size=64 << 30,
         channel_request_lookahead=0,
         # Objects come and go in chunks of megabytes: few large reads, and none by way of a temporary file.

@@ -3,6 +3,8 @@
     python -m tests.journeys.soak kills [--count 50] [--seed 1]
     python -m tests.journeys.soak runs [--count 50]
 
+`--state DIR` keeps the world, and what it logged, for a look at what went wrong.
+
 - `kills`: kill -9 at random moments, started again each time, over as many runs as it takes. Each run must
   close as one that nobody disturbed: succeeded, one machine, a bundle whose every check holds, nothing that
   bills.
@@ -129,14 +131,16 @@ def main() -> None:
     parser.add_argument("story", choices=["kills", "runs"])
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--state", type=Path, help="default: a folder that is removed")
     arguments = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
+        state = arguments.state or Path(folder) / "world"
         if arguments.story == "kills":
-            runs = kills(Path(folder) / "world", arguments.count, arguments.seed)
+            runs = kills(state, arguments.count, arguments.seed)
             print(f"{arguments.count} kills (seed {arguments.seed}): all {runs} runs closed")
         else:
-            stand_in, world = start(Path(folder) / "world", [MINIMAL])
+            stand_in, world = start(state, [MINIMAL])
             memory = Memory(stand_in.pid)
             try:
                 closed = runs_at_once(world, arguments.count)
