@@ -136,8 +136,9 @@ def test_every_workflow_step_that_calls_a_function_bears_its_name() -> None:
     def walk(node: object) -> None:
         if isinstance(node, dict):
             for key, value in node.items():
-                if isinstance(value, dict) and value.get("call") == "step":
-                    pairs.append((key, value["args"]["name"]))
+                call = value.get("try", value) if isinstance(value, dict) else {}
+                if isinstance(call, dict) and call.get("call") == "step" and key != "try":
+                    pairs.append((key, call["args"]["name"]))
                 walk(value)
         elif isinstance(node, list):
             for item in node:

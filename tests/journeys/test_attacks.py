@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sealtrain.rules import names
+from sealtrain.rules.proof import MAKER_S
 from sealtrain.rules.canonical import digest
 from sealtrain.rules.uploads import run_of
 
@@ -38,6 +39,9 @@ def test_an_order_changed_after_freezing_gets_no_key(world: World, few_lines: by
     order["arguments"] = {"send": "everything"}
     world.state.blob(name).upload_from_string(json.dumps(order))
     world.no_faults()
+    asked = names.teardown(run_of(upload))
+    world.until(lambda: world.json(world.state, asked), "the teardown has begun")
+    world.post("/_control/clock", {"advance": MAKER_S + 1})  # as long as the maker of the intent might be at work
 
     closed = world.closed(upload)
 

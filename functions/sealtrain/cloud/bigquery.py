@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sealtrain.cloud.failures import ours
+from sealtrain.cloud.patience import briefly
 from sealtrain.rules.errors import SealtrainError
 from sealtrain.rules.settings import Settings
 
@@ -28,7 +29,9 @@ class BigQuery:
     def insert_rows(self, table: str, rows: Sequence[Mapping[str, Any]], row_ids: Sequence[str]) -> None:
         """Stream rows; equal row ids within a short time are one row. Raises on any bad row."""
         with ours(table):
-            errors = self._client.insert_rows_json(table, [dict(r) for r in rows], row_ids=list(row_ids))
+            errors = self._client.insert_rows_json(
+                table, [dict(r) for r in rows], row_ids=list(row_ids), **briefly()
+            )
         if errors:
             raise SealtrainError("the table refused a row", code="row_refused", field=table, got=errors)
 
@@ -41,4 +44,5 @@ class BigQuery:
         ]
         config = self._types.QueryJobConfig(query_parameters=parameters)
         with ours("query"):
-            return [dict(row) for row in self._client.query(sql, job_config=config).result()]
+            job = self._client.query(sql, job_config=config, job_retry=None, **briefly())
+            return [dict(row) for row in job.result(**briefly())]

@@ -15,6 +15,7 @@ import msgspec
 
 from sealtrain.cloud import compute_library
 from sealtrain.cloud.failures import for_code, ours
+from sealtrain.cloud.patience import briefly
 from sealtrain.rules.errors import InvalidRequestError, NotFoundError
 from sealtrain.rules.resources import MachineKind, Operation, Resource
 from sealtrain.rules.settings import Settings
@@ -68,7 +69,7 @@ class Compute:
         resource = message.from_json(json.dumps(body))
         with ours(name):
             operation = self._client(kind).insert_unary(
-                request={**place, _BODIES[kind]: resource, "request_id": request_id}
+                request={**place, _BODIES[kind]: resource, "request_id": request_id}, **briefly()
             )
         return self._checked(operation, name)
 
@@ -76,7 +77,7 @@ class Compute:
         """The resource as it stands, or None."""
         try:
             with ours(name):
-                return _resource(kind, self._client(kind).get(request=_place(kind, name)))
+                return _resource(kind, self._client(kind).get(request=_place(kind, name), **briefly()))
         except NotFoundError:
             return None
 
@@ -84,7 +85,7 @@ class Compute:
         """The resize requests of a group (full name); none when the group is not there."""
         try:
             with ours(group):
-                found = self._client("request").list(request=_place("group", group))
+                found = self._client("request").list(request=_place("group", group), **briefly())
                 return [_resource("request", each) for each in found]
         except NotFoundError:
             return []
@@ -93,7 +94,7 @@ class Compute:
         """Ask for a resource's deletion; None when it was not there."""
         try:
             with ours(name):
-                operation = self._client(kind).delete_unary(request=_place(kind, name))
+                operation = self._client(kind).delete_unary(request=_place(kind, name), **briefly())
         except NotFoundError:
             return None
         return self._checked(operation, name)
@@ -103,9 +104,10 @@ class Compute:
         place = {"project": self._project, "operation": operation.name}
         with ours(operation.name):
             if operation.zone:
-                found = self._named("ZoneOperationsClient").get(request={**place, "zone": operation.zone})
+                client = self._named("ZoneOperationsClient")
+                found = client.get(request={**place, "zone": operation.zone}, **briefly())
             else:
-                found = self._named("GlobalOperationsClient").get(request=place)
+                found = self._named("GlobalOperationsClient").get(request=place, **briefly())
         return self._checked(found, operation.name)
 
     def list(self, kind: MachineKind, prefix: str = "", label: str = "") -> list[Resource]:
@@ -119,9 +121,9 @@ class Compute:
         client = self._client(kind)
         with ours(f"{kind} list"):
             if kind == "template":
-                found = list(client.list(request=request))
+                found = list(client.list(request=request, **briefly()))
             else:
-                pages = client.aggregated_list(request=request)
+                pages = client.aggregated_list(request=request, **briefly())
                 found = [each for _, page in pages for each in _scoped(kind, page)]
             return [_resource(kind, each) for each in found if each.name.startswith(prefix)]
 

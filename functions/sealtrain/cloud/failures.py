@@ -113,6 +113,8 @@ def _translate(error: Exception, what: str) -> SealtrainError | None:
     from google.auth import exceptions as auth
     from requests.exceptions import RequestException
 
+    if isinstance(error, api.RetryError) and error.cause is not None:
+        return _translate(error.cause, what)  # what it was at last
     if isinstance(error, api.GoogleAPICallError):
         code = int(error.code) if error.code is not None else 500
         return for_code(code, what, error.message, _reasons(error))

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sealtrain.cloud.failures import ours
+from sealtrain.cloud.patience import briefly
 from sealtrain.rules.errors import NotFoundError, UnavailableError
 from sealtrain.rules.resources import Encrypted, KeyInfo, KeySpec, KeyVersion
 from sealtrain.rules.settings import Settings
@@ -59,7 +60,8 @@ class Kms:
                         "labels": spec.labels,
                         "destroy_scheduled_duration": {"seconds": spec.destroy_scheduled_s},
                     },
-                }
+                },
+                **briefly(),
             )
             return _key(key)
 
@@ -67,19 +69,20 @@ class Kms:
         """The key's description, or None."""
         try:
             with ours(name):
-                return _key(self._client.get_crypto_key(name=name))
+                return _key(self._client.get_crypto_key(name=name, **briefly()))
         except NotFoundError:
             return None
 
     def list_keys(self, ring: str) -> list[KeyInfo]:
         """The ring's keys."""
         with ours(ring):
-            return [_key(k) for k in self._client.list_crypto_keys(parent=ring)]
+            return [_key(k) for k in self._client.list_crypto_keys(parent=ring, **briefly())]
 
     def list_versions(self, key: str) -> list[KeyVersion]:
         """The key's versions. Raises NotFoundError."""
         with ours(key):
-            return [_version(v) for v in self._client.list_crypto_key_versions(parent=key)]
+            found = self._client.list_crypto_key_versions(parent=key, **briefly())
+            return [_version(v) for v in found]
 
     def disable_version(self, version: str) -> KeyVersion:
         """Disable a version: nothing can be decrypted with it until someone enables it."""
@@ -89,13 +92,14 @@ class Kms:
                 self._client.update_crypto_key_version(
                     crypto_key_version={"name": version, "state": disabled},
                     update_mask={"paths": ["state"]},
+                    **briefly(),
                 )
             )
 
     def destroy_version(self, version: str) -> KeyVersion:
         """Schedule a version's destruction, after the key's own delay."""
         with ours(version):
-            return _version(self._client.destroy_crypto_key_version(name=version))
+            return _version(self._client.destroy_crypto_key_version(name=version, **briefly()))
 
     # --- use -------------------------------------------------------------------------------
 
@@ -109,7 +113,8 @@ class Kms:
                     "plaintext_crc32c": self._crc32c(plaintext),
                     "additional_authenticated_data": aad,
                     "additional_authenticated_data_crc32c": self._crc32c(aad),
-                }
+                },
+                **briefly(),
             )
         self._check(
             key,
@@ -129,7 +134,8 @@ class Kms:
                     "ciphertext_crc32c": self._crc32c(ciphertext),
                     "additional_authenticated_data": aad,
                     "additional_authenticated_data_crc32c": self._crc32c(aad),
-                }
+                },
+                **briefly(),
             )
         self._check(key, True, answer.plaintext, answer.plaintext_crc32c)
         return bytes(answer.plaintext)
@@ -142,7 +148,8 @@ class Kms:
                     "name": key_version,
                     "digest": {"sha256": digest},
                     "digest_crc32c": self._crc32c(digest),
-                }
+                },
+                **briefly(),
             )
         confirmed = answer.verified_digest_crc32c and answer.name == key_version
         self._check(key_version, confirmed, answer.signature, answer.signature_crc32c)
@@ -151,7 +158,7 @@ class Kms:
     def public_key(self, key_version: str) -> str:
         """The version's public key as PEM."""
         with ours(key_version):
-            answer = self._client.get_public_key(name=key_version)
+            answer = self._client.get_public_key(name=key_version, **briefly())
         pem: str = answer.pem
         self._check(key_version, answer.name == key_version, pem.encode(), answer.pem_crc32c)
         return pem
@@ -183,6 +190,4 @@ def _key(key: Any) -> KeyInfo:
 
 def _version(version: Any) -> KeyVersion:
     at = version.destroy_event_time or version.destroy_time
-    return KeyVersion(
-        name=version.name, state=version.state.name, destroyed_at=at.isoformat() if at else ""
-    )
+    return KeyVersion(name=version.name, state=version.state.name, destroyed_at=at.isoformat() if at else "")

@@ -52,6 +52,10 @@ class Ledger:
             self._keep(run, kind, name, "refused", {"code": error.code, "reason": error.body.message})
             raise
 
+    def listed(self, run: str, kind: Kind, name: str, detail: Mapping[str, Any] | None = None) -> Entry:
+        """Say what the platform shows and may still take back: its maker is not at work any more."""
+        return self._keep(run, kind, name, "listed", detail)
+
     def made(self, run: str, kind: Kind, name: str, detail: Mapping[str, Any] | None = None) -> Entry:
         """Say what was made. The detail must be the same whenever it is repeated.
 

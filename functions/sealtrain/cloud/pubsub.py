@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sealtrain.cloud.failures import ours
+from sealtrain.cloud.patience import briefly
 from sealtrain.rules.settings import Settings
 
 
@@ -22,6 +23,6 @@ class PubSub:
         """Publish one message to a topic (full name); give its id."""
         with ours(topic):
             answer = self._client.publish(
-                topic=topic, messages=[{"data": data, "attributes": dict(attributes or {})}]
+                topic=topic, messages=[{"data": data, "attributes": dict(attributes or {})}], **briefly()
             )
             return str(answer.message_ids[0])

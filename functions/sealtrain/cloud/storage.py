@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import Any, Protocol
 
 from sealtrain.cloud.failures import ours
+from sealtrain.cloud.patience import storage_again, storage_briefly
 from sealtrain.cloud.stream import ObjectStream, Pieces
 from sealtrain.rules.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from sealtrain.rules.resources import BucketInfo, BucketSpec, ObjectInfo
@@ -68,10 +69,10 @@ class Storage:
         with ours(_address(bucket, name)):
             blob = self._blob(bucket, name, generation)
             if first is not None:
-                return bytes(blob.open("rb", chunk_size=first).read(first))
+                return bytes(blob.open("rb", chunk_size=first, **storage_briefly()).read(first))
             held = _Held()
             with suppress(_TooMuchError):
-                blob.download_to_file(held, checksum="crc32c")
+                blob.download_to_file(held, checksum="crc32c", **storage_briefly())
             return held.getvalue()
 
     def find(self, bucket: str, name: str) -> bytes | None:
@@ -106,7 +107,9 @@ class Storage:
         blob.chunk_size = CHUNK_BYTES
         pieces = Pieces(most=CHUNK_BYTES)
         with ThreadPoolExecutor(1) as beside, pieces:
-            sent = beside.submit(blob.upload_from_file, pieces, checksum="crc32c", if_generation_match=0)
+            sent = beside.submit(
+                blob.upload_from_file, pieces, checksum="crc32c", if_generation_match=0, **storage_again()
+            )
             sent.add_done_callback(pieces.stop)
             yield _Writer(pieces, address)
             pieces.end()
@@ -125,7 +128,7 @@ class Storage:
         """The object's description, or None."""
         with ours(_address(bucket, name)):
             blob = self._client.bucket(bucket).get_blob(
-                name, generation=int(generation) if generation else None
+                name, generation=int(generation) if generation else None, **storage_briefly()
             )
             return None if blob is None else _object(bucket, blob)
 
@@ -135,12 +138,12 @@ class Storage:
         try:
             with ours(_address(to_bucket, to_name)):
                 source = self._blob(bucket, name, generation)
-                token, _, _ = made.rewrite(source, if_generation_match=0)
+                token, _, _ = made.rewrite(source, if_generation_match=0, **storage_again())
                 while token is not None:
-                    token, _, _ = made.rewrite(source, token=token, if_generation_match=0)
+                    token, _, _ = made.rewrite(source, token=token, if_generation_match=0, **storage_again())
         except AlreadyExistsError:
             with ours(_address(to_bucket, to_name)):
-                made.reload()
+                made.reload(**storage_briefly())
         return _object(to_bucket, made)
 
     def delete(self, bucket: str, name: str, generation: str | None = None) -> bool:
@@ -148,7 +151,7 @@ class Storage:
         try:
             with ours(_address(bucket, name)):
                 self._client.bucket(bucket).delete_blob(
-                    name, generation=int(generation) if generation else None
+                    name, generation=int(generation) if generation else None, **storage_briefly()
                 )
         except NotFoundError:
             return False
@@ -166,27 +169,27 @@ class Storage:
             bucket.iam_configuration.public_access_prevention = "enforced"
             bucket.soft_delete_policy.retention_duration_seconds = 0
             bucket.versioning_enabled = False
-            self._client.create_bucket(bucket, location=spec.location)
+            self._client.create_bucket(bucket, location=spec.location, **storage_briefly())
             return _bucket(bucket)
 
     def get_bucket(self, name: str) -> BucketInfo | None:
         """The bucket's description, or None."""
         try:
             with ours(name):
-                return _bucket(self._client.get_bucket(name))
+                return _bucket(self._client.get_bucket(name, **storage_briefly()))
         except NotFoundError:
             return None
 
     def list_buckets(self, prefix: str) -> list[BucketInfo]:
         """The project's buckets whose name begins with the prefix."""
         with ours(prefix):
-            return [_bucket(b) for b in self._client.list_buckets(prefix=prefix)]
+            return [_bucket(b) for b in self._client.list_buckets(prefix=prefix, **storage_briefly())]
 
     def delete_bucket(self, name: str) -> bool:
         """Delete the empty bucket; False when it was not there."""
         try:
             with ours(name):
-                self._client.bucket(name).delete()
+                self._client.bucket(name).delete(**storage_briefly())
         except NotFoundError:
             return False
         return True
@@ -194,12 +197,15 @@ class Storage:
     def list(self, bucket: str, prefix: str = "") -> list[ObjectInfo]:
         """The objects whose name begins with the prefix, by name. Raises NotFoundError."""
         with ours(_address(bucket, prefix)):
-            return [_object(bucket, blob) for blob in self._client.list_blobs(bucket, prefix=prefix)]
+            found = self._client.list_blobs(bucket, prefix=prefix, **storage_briefly())
+            return [_object(bucket, blob) for blob in found]
 
     def _write(self, bucket: str, name: str, data: bytes, content_type: str, **conditions: int) -> str:
         with ours(_address(bucket, name)):
             blob = self._blob(bucket, name)
-            blob.upload_from_string(data, content_type=content_type, checksum="crc32c", **conditions)
+            blob.upload_from_string(
+                data, content_type=content_type, checksum="crc32c", **conditions, **storage_briefly()
+            )
             return str(blob.generation)
 
     def _blob(self, bucket: str, name: str, generation: str | None = None) -> Any:

@@ -57,8 +57,9 @@ def may_keep_evidence(reason: str, *endings: str) -> Grant:
 
 def may_tell_of(*kinds: str) -> Grant:
     """Write to the ledger what one is about to make, what was made, and what the platform refused."""
-    endings = (f".{kind}.{phase}.json" for kind in kinds for phase in ("intent", "made", "refused"))
-    return may_keep_evidence("write intent and outcome to the ledger", *endings)
+    endings = [f".{kind}.{phase}.json" for kind in kinds for phase in ("intent", "made", "refused")]
+    listed = [".instance.listed.json"] if "instance" in kinds else []
+    return may_keep_evidence("write intent and outcome to the ledger", *endings, *listed)
 
 
 def may_write_rows(reason: str) -> Grant:

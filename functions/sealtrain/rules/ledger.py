@@ -2,8 +2,8 @@
 
 Rules:
 - One entry per resource and phase, write-once; intent stands before every create.
-- `refused` says that the platform would not make it; an intent with neither `made` nor `refused` is open:
-  its maker died, or is still at it.
+- `refused` says that the platform would not make it; `listed`, of a machine only, that the platform shows it
+  and may still take it back. An intent with no outcome is open: its maker died, or is still at it.
 - An entry stands under the name that its content derives: who may write of keys cannot write of machines.
 - An entry repeated must say the same (`refused` and `gone` apart: the first stands).
 - The tree root is RFC 6962's Merkle tree hash over the canonical JSON of the entries, sorted by
@@ -25,7 +25,7 @@ from sealtrain.rules.names import ledger_prefix
 from sealtrain.rules.parsing import parse
 
 Kind = Literal["key", "bucket", "checkpoint", "template", "group", "request", "reservation", "instance"]
-Phase = Literal["intent", "made", "refused", "gone"]
+Phase = Literal["intent", "listed", "made", "refused", "gone"]
 
 
 _ENTRY = re.compile(
@@ -112,7 +112,7 @@ def check_same(stored: Entry, wanted: Entry) -> None:
 def open_intents(entries: Iterable[Entry]) -> set[tuple[Kind, str]]:
     """What was intended and has no outcome yet."""
     found = list(entries)
-    known = {(e.kind, e.name) for e in found if e.phase in {"made", "refused"}}
+    known = {(e.kind, e.name) for e in found if e.phase in {"listed", "made", "refused"}}
     return {(e.kind, e.name) for e in found if e.phase == "intent"} - known
 
 

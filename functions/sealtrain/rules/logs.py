@@ -141,7 +141,7 @@ def unknown_machine(entry: LogEntry, entries: Iterable[Entry]) -> list[Finding]:
         return []
     told = list(entries)
     machines = [one for one in told if one.kind == "instance"]
-    made = {str(one.detail.get("id", "")) for one in machines if one.phase == "made"}
+    made = {str(one.detail.get("id", "")) for one in machines if one.phase in ("listed", "made")}
     pending = {one.name for one in machines} - {one.name for one in machines if one.phase != "intent"}
     waited_for = not made and any(one.kind in ("group", "request") for one in told)
     if shown in made or pending or waited_for:

@@ -125,12 +125,12 @@ def key_gone(versions: Iterable[KeyVersion]) -> str | None:
 
 
 def _lifetime(kind: str, name: str, phases: dict[str, Entry]) -> Lifetime:
-    gone = phases.get("gone")
+    gone, created = phases.get("gone"), phases.get("made") or phases.get("listed")
     return Lifetime(
         kind=kind,
         name=name,
         intended=phases["intent"].time if "intent" in phases else "",
-        created=phases["made"].time if "made" in phases else "",
+        created=created.time if created else "",
         seen_absent=gone.time if gone else "",
         query=str(gone.detail.get("query", "")) if gone else "",
         state=str(gone.detail.get("state", "absent")) if gone else "",

@@ -2,6 +2,8 @@
 
 - The zones of the plan are tried in order; only a stock-out leads to the next. Which zones refused is read
   from the ledger, so that a repeat goes on after them, with the same request id.
+- A VM that is listed is made only once it is past PROVISIONING: until then a stock-out may still be told, by
+  the operation alone. Asked again, the platform answers the same request id with the same operation.
 - A flex-start VM is made by its group; it is found and compared all the same.
 - Once the ledger says `made`, the VM is not made again, even when it has ended since.
 """
@@ -70,6 +72,9 @@ def start_vm(
             continue
         machine.check_same_instance(found, settings, frozen, order_digest)
         detail = {"id": found.id, "created": found.created, "kms_key": machine.disk_key(found)}
+        if found.status == "PROVISIONING":
+            ledger.listed(run, "instance", name, detail)
+            raise _still_made(name)
         ledger.made(run, "instance", name, detail)
         return Result(run=run, instance=name, zone=attempt.zone)
     raise StockOutError(
@@ -101,5 +106,9 @@ def _start(
             pass  # Made meanwhile; compared below like any other.
         found = compute.get("instance", name)
     if found is None:
-        raise NotReadyError("the platform is still making the VM", field=name, remedy="ask again")
+        raise _still_made(name)
     return found
+
+
+def _still_made(name: str) -> NotReadyError:
+    return NotReadyError("the platform is still making the VM", field=name, remedy="ask again")

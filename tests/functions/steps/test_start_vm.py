@@ -4,6 +4,7 @@ import pytest
 from sealtrain.rules import machine, names
 from sealtrain.rules.capacity import Attempt
 from sealtrain.rules.errors import ConflictError, NotReadyError, StockOutError
+from sealtrain.rules.ledger import open_intents
 from sealtrain.steps import reserve_capacity, start_vm
 
 from tests.functions.memory import DiedError, World
@@ -34,6 +35,21 @@ def test_a_stock_out_leads_to_the_next_zone_and_no_way_back() -> None:
     world.compute.failures.clear()
     assert world.call(start_vm, run=run).zone == "us-central1-b"
     assert len(world.compute.found) == 1
+
+
+def test_a_stock_out_told_after_the_machine_was_listed_leads_to_the_next_zone() -> None:
+    """While it is provisioning nothing is on record as made; the operation's failure then counts."""
+    world = World()
+    run = world.prepare()
+    world.compute.status["instance"] = "PROVISIONING"
+    with pytest.raises(NotReadyError):
+        world.call(start_vm, run=run)
+    assert ("instance", "made") not in world.phases(run)
+    assert open_intents(world.ledger.entries(run)) == set()  # a teardown has nobody to wait for
+    world.compute.found.clear()
+    world.compute.failures["us-central1-a"] = StockOutError("none left")
+    world.compute.status["instance"] = "STAGING"
+    assert world.call(start_vm, run=run).zone == "us-central1-b"
 
 
 @pytest.mark.parametrize("after", [1, 2])
