@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sealtrain.rules import names
-from sealtrain.rules.proof import MAKER_S
 from sealtrain.rules.canonical import digest
+from sealtrain.rules.proof import MAKER_S
 from sealtrain.rules.uploads import run_of
 
 from tests.journeys.world import World
@@ -41,7 +41,7 @@ def test_an_order_changed_after_freezing_gets_no_key(world: World, few_lines: by
     world.no_faults()
     asked = names.teardown(run_of(upload))
     world.until(lambda: world.json(world.state, asked), "the teardown has begun")
-    world.post("/_control/clock", {"advance": MAKER_S + 1})  # as long as the maker of the intent might be at work
+    world.post("/_control/clock", {"advance": MAKER_S + 1})  # so long its maker may be at work
 
     closed = world.closed(upload)
 
