@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,11 +38,17 @@ class Functions:
 
     said: Callable[[str], dict[str, Any] | None]
     called: list[str] = field(default_factory=list)
+    closed_with: Any = None
+    over_time: str = ""  # this one reaches the platform's limit: a page without words of its own
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "workflowexecutions" in request.url:
             return response(json_body={"name": "e", "state": "SUCCEEDED"})
         self.called.append(request.url.rpartition("/")[2])
+        if self.called[-1] == "close-run":
+            self.closed_with = json.loads(request.body or b"{}")["failure"]
+        if self.called[-1] == self.over_time:
+            return response(status=504, text="<html>upstream request timeout</html>")
         body = self.said(self.called[-1]) or BODIES.get(self.called[-1], {})
         return response(status=422 if "error" in body else 200, json_body=body)
 
@@ -114,3 +121,29 @@ def test_a_model_of_a_machine_that_lost_its_attestation_is_not_published() -> No
 
     assert "publish-model" not in functions.called
     assert functions.called[-1] == "close-run"
+
+
+@pytest.mark.parametrize("name", ["plan-capacity", "create-key", "create-bucket", "start-vm"])
+def test_a_function_that_ends_without_a_word_is_named(name: str) -> None:
+    """The owner reads which function the platform ended, and how, also of two that run at once."""
+    functions = Functions(lambda _: None, over_time=name)
+
+    with pytest.raises(ExecutionError):
+        train(functions, VirtualHost())
+
+    assert functions.called.count(name) == 1
+    assert functions.closed_with["code"] == "504"
+    assert functions.closed_with["message"].startswith(f"{name.replace('-', '_')}: ")
+
+
+@pytest.mark.parametrize("name", ["create-key", "create-bucket"])
+def test_what_a_step_is_refused_is_told_in_its_own_words(name: str) -> None:
+    """One of the two steps that run at once is refused: its own error reaches the owner."""
+    error = {"code": "denied", "message": "the function's account may not do this", "remedy": "look"}
+    functions = Functions(lambda called: {"error": error} if called == name else None)
+
+    with pytest.raises(ExecutionError):
+        train(functions, VirtualHost())
+
+    assert functions.closed_with == error
+    assert "seal-dataset" not in functions.called
