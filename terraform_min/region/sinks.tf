@@ -1,9 +1,9 @@
-# What tells of attestation, boot integrity and key uses, to the topic that record_attestation reads. The
-# identity that Logging gives the sink may publish there (grants.tf).
+# What tells of boot integrity and key uses, to the topic that record_attestation reads. What the attestation
+# service logs names no machine, so it stays in the project's log. The identity that Logging gives the sink may
+# publish there (grants.tf).
 
 locals {
   told = [
-    "protoPayload.serviceName=\"confidentialcomputing.googleapis.com\"",
     "logName=\"projects/${var.project_id}/logs/compute.googleapis.com%2Fshielded_vm_integrity\"",
     "(protoPayload.serviceName=\"cloudkms.googleapis.com\" AND protoPayload.resourceName:\"${var.region}/keyRings/${var.deployment}-release/\")",
   ]
