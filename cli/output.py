@@ -2,6 +2,7 @@
 
 - With `--json` stdout carries exactly one JSON document (errors too); everything else goes to stderr.
 - Text from outside (object names, reasons) is shown without control characters: it cannot move the cursor.
+- A command of ours that a line names in backticks is named as it is called here (cli.called).
 """
 
 from __future__ import annotations
@@ -12,25 +13,31 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from cli.called import pasteable
+
 # Control, format (right-to-left marks among them), surrogates, private use: nothing that a name needs.
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def say(text: str = "") -> None:
     """A line for the reader of the result."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _write(pasteable(text))
 
 
 def note(text: str) -> None:
     """A line about what goes on; never part of the result."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(pasteable(text) + "\n")
     sys.stderr.flush()
 
 
 def emit(document: Any) -> None:
     """The one JSON document of a `--json` call."""
-    say(json.dumps(document, ensure_ascii=False, sort_keys=True))
+    _write(json.dumps(document, ensure_ascii=False, sort_keys=True))
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def plain(text: str) -> str:

@@ -10,6 +10,7 @@ from sealtrain.rules.bundle import Check, Statement
 from sealtrain.rules.facts import Facts
 from sealtrain.rules.proof import Lifetime
 
+from cli.called import called
 from cli.output import plain, table
 
 
@@ -108,7 +109,7 @@ def lines(summary: Summary) -> list[str]:
         shown.append(f"DOES NOT HOLD {shortcoming}")
     if not summary.shortcomings:
         shown.append(f"next          look at {summary.folder}/report.html")
-        shown.append("              .venv/bin/sealtrain up    # then submit data of your own")
+        shown.append(f"              {called()} up    # then submit data of your own")
     return [plain(line) for line in shown]
 
 

@@ -14,6 +14,7 @@ from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import Upload, run_of
 
 from cli.api import Api
+from cli.called import called
 from cli.doctor import mending
 from cli.doctor.line import Line, fail, ok
 from cli.errors import CloudError
@@ -49,7 +50,7 @@ def check(api: Api, settings: Settings, within_s: float) -> list[Line]:
                     )
                 ]
             time.sleep(_LOOK_EVERY_S)
-        logs = f"sealtrain logs {run_of(upload)}"
+        logs = f"{called()} logs {run_of(upload)}"
         return [fail("canary", f"an upload was not answered within {within_s:.0f} s", logs)]
     finally:
         for name in (OBJECT, refusal):

@@ -11,6 +11,7 @@ import shlex
 
 from sealtrain.rules.settings import Settings
 
+from cli.called import called
 from cli.deploy.description import Grant, Resource
 from cli.errors import CloudError
 
@@ -37,7 +38,7 @@ def to_see(name: str, error: CloudError, settings: Settings) -> str:
 def again(settings: Settings) -> str:
     """Deploy again: it changes only what differs."""
     if settings.endpoint:
-        return "sealtrain up"
+        return f"{called()} up"
     return f"scripts/deploy.sh {settings.project} --region {settings.region}"
 
 

@@ -12,6 +12,7 @@ from sealtrain.rules import names, shapes
 from sealtrain.rules.settings import Settings
 
 from cli.api import Api, Json
+from cli.called import called
 from cli.deploy.world import describe_agents
 from cli.doctor import keys, mending
 from cli.doctor.line import Line, fail, ok, warn
@@ -122,7 +123,7 @@ def _decrypt(api: Api, s: Settings) -> Iterator[Line]:
     if api.find("cloudkms", f"/v1/{names.key_ring(s, 'release')}") is None:
         yield warn("who can decrypt", "nothing is deployed yet: there is no release key", mending.again(s))
         return
-    report, mend = keys.check(api, s), "sealtrain doctor --keys"
+    report, mend = keys.check(api, s), f"{called()} doctor --keys"
     others = ", ".join(sorted({one.member for one in report.unexpected}))
     wrong = [f"{others} can" if others else "", *report.pool, *(f"{one} cannot" for one in report.missing)]
     if any(wrong):

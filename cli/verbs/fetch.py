@@ -19,6 +19,7 @@ from sealtrain.rules.settings import Settings
 
 from cli import objects, place, run_records
 from cli.api import Api
+from cli.called import called
 from cli.errors import CommandError
 from cli.model import open_model
 from cli.output import emit, note, plain, say
@@ -34,7 +35,7 @@ def fetch(run: str, out: Path, as_json: bool) -> int:
     else:
         for name in written:
             say(plain(str(out / name)))
-        note(f"next: sealtrain verify {shlex.quote(str(out / 'bundle.json'))}")
+        note(f"next: {called()} verify {shlex.quote(str(out / 'bundle.json'))}")
     return 0
 
 

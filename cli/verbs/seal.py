@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from sealtrain.rules import names
@@ -10,6 +11,7 @@ from sealtrain.rules.uploads import JOB_FILE
 
 from cli import place
 from cli.api import Api
+from cli.called import called
 from cli.keys import OwnersKey
 from cli.output import emit, plain, say
 from cli.sealing import seal_folder
@@ -36,5 +38,5 @@ def seal(data: Path, out: Path | None, key: str, as_json: bool) -> int:
         say(f"{plain(str(target))}: {told['files']} file(s), {parts} part(s), dataset {manifest.id}")
         say(f"wrapped by {told['key_version']}")
         job = "" if (target / JOB_FILE).exists() else " --job job.yaml"
-        say(f"next: sealtrain submit {plain(str(target))}{job}")
+        say(f"next: {called()} submit {plain(shlex.quote(str(target)))}{job}")
     return 0

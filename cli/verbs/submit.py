@@ -18,6 +18,7 @@ from sealtrain.rules.uploads import Upload, run_of
 
 from cli import execution, follow, objects, place, run_records
 from cli.api import Api
+from cli.called import called
 from cli.errors import EXIT_NO
 from cli.output import emit, note, plain, say, table
 from cli.progress import Phase, Progress
@@ -94,7 +95,7 @@ def end_lines(ended: Progress, report: dict[str, Any]) -> list[str]:
         counts = ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in report["totals"].items() if n)
         lines.append(f"  claims    {counts} (trust root: {report['trust_root']['name']})")
     what = "model, bundle and reports" if ended.outcome == "succeeded" else "bundle and reports"
-    lines.append(f"  next      sealtrain fetch {ended.run}    # {what}, into out/{ended.run}/")
+    lines.append(f"  next      {called()} fetch {ended.run}    # {what}, into out/{ended.run}/")
     return [plain(line) for line in lines]
 
 
