@@ -16,7 +16,7 @@ NAME = "sealtrain"
 
 
 def called() -> str:
-    """`sealtrain` if the shell finds this program by that name, else its path, from this folder if it is below."""
+    """`sealtrain` if the shell finds this program by that name, else its path, short if it is below here."""
     program = Path(sys.argv[0])
     if program.name != NAME or not program.exists():  # under a test, or `python -m cli.main`
         return NAME

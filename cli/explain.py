@@ -1,6 +1,6 @@
 """What a piece of evidence shows, read from whatever it comes as, and judged as far as it can be judged.
 
-- A verdict, a loss, an alert, a bundle: the reasons are on record; a bundle's token is judged again.
+- A verdict, a loss, an alert: the reasons are on record. A bundle: cli.explain_bundle.
 - A token alone: signature, times, and every clause that needs neither run nor deployment. Audience and
   nonce are judged where the caller gives them or a token record binds them; what is not judged is named.
 - A TDX quote: with Intel's collateral, or as "could not be checked".
@@ -8,81 +8,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from sealtrain.rules import records
-from sealtrain.rules.bundle import open_statement
-from sealtrain.rules.evidence import attested, policy, reasons, strict, tdx, token
-from sealtrain.rules.evidence.findings import Finding, Refused, verdict_of
-from sealtrain.rules.evidence.key_sets import KeySet
-from sealtrain.rules.facts import Facts
+from sealtrain.rules.evidence import attested, policy, strict, tdx, token
+from sealtrain.rules.evidence.findings import Refused
 
 from cli.errors import CommandError
-from cli.trust import Trust
+from cli.explain_bundle import explain_bundle
+from cli.told import Given, Told
 
 EVERYTHING = "a verdict.json, a lost.json, an alert, a token or token.json, a bundle.json, or a TDX quote"
 _NOBODY = policy.Deployment("", "", "", "", ())
 _NO_RUN = policy.Run("", "", "", "", "", False)
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the caller trusts and knows; None for what is not given."""
-
-    at: datetime
-    trust: Trust | None = None
-    keys: Callable[[policy.Issuer, str], KeySet] | None = None
-    audience: str | None = None
-    nonce: str | None = None
-    collateral: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Told:
-    """What was found: `verdict` is met, not_met, unchecked, or not_judged where parts could not be."""
-
-    kind: str
-    verdict: str
-    findings: tuple[Finding, ...]
-    about: dict[str, str]
-    unjudged: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """The same with the explanation of each reason code."""
-        return {
-            "evidence": self.kind,
-            "verdict": self.verdict,
-            "findings": [explained(one) for one in self.findings],
-            "not_judged": list(self.unjudged),
-            "about": self.about,
-        }
-
-
-def together(kind: str, told: Sequence[Told], about: dict[str, str]) -> Told:
-    """Several records as one: every finding once, and the worst verdict."""
-    order = ("not_met", "unchecked", "not_judged", "met")
-    return Told(
-        kind,
-        min((one.verdict for one in told), key=order.index),
-        tuple(dict.fromkeys(finding for one in told for finding in one.findings)),
-        about,
-        tuple(dict.fromkeys(name for one in told for name in one.unjudged)),
-    )
-
-
-def explained(finding: Finding) -> dict[str, str]:
-    """A finding with its code's kind, meaning and remedy."""
-    known = reasons.load().get(finding.reason)
-    return {
-        **msgspec.to_builtins(finding),
-        "kind": known.kind if known else "bad",
-        "means": known.means if known else "A code that this version does not know.",
-        "remedy": known.remedy if known else "Use the version of sealtrain that wrote it.",
-    }
 
 
 def explain(data: bytes, given: Given) -> Told:
@@ -99,7 +39,7 @@ def explain(data: bytes, given: Given) -> Told:
     except Refused as refusal:
         raise _unknown(refusal.finding.got) from refusal
     if "payloadType" in fields:
-        return _bundle(data, given)
+        return explain_bundle(data, given)
     if "reasons" in fields:
         return _judged(data, fields.keys())
     if {"token", "public_key_pem"} <= fields.keys():
@@ -114,12 +54,12 @@ def _judged(data: bytes, fields: Collection[str]) -> Told:
     if "source" in fields:
         alert = records.parse(data, records.Alert, "EVIDENCE")
         about = {"run": alert.run, "time": alert.time, "entry": alert.source, "policy": alert.policy_version}
-        return Told("alert", verdict_of(alert.reasons), alert.reasons, about)
+        return Told("alert", alert.reasons, about)
     if "released" in fields:
         loss = records.parse(data, records.Loss, "EVIDENCE")
         about = {"run": loss.run, "time": loss.time, "token": loss.token, "policy": loss.policy_version}
         about["to do"] = attested.TO_DO[loss.released]
-        return Told("lost attestation", verdict_of(loss.reasons), loss.reasons, about)
+        return Told("lost attestation", loss.reasons, about)
     return _verdict(records.parse(data, records.VerdictRecord, "EVIDENCE"))
 
 
@@ -138,26 +78,7 @@ def _verdict(record: records.VerdictRecord) -> Told:
         "verifier": record.verifier,
         "token": record.token_digest,
     }
-    return Told(
-        "verdict", record.verdict if not record.reasons else verdict_of(record.reasons), record.reasons, about
-    )
-
-
-def _bundle(data: bytes, given: Given) -> Told:
-    if given.trust is None:
-        raise CommandError("a bundle needs the public keys to check it with", field="--trust", got="nothing")
-    predicate = open_statement(data, given.trust.bundle_key_pem).predicate
-    facts = Facts(predicate.evidence, given.trust.attestation_root_pem)
-    recorded = tuple(
-        finding for one in (facts.verdict, facts.lost, facts.alert) if one for finding in one.reasons
-    )
-    again = facts.judgement.findings if facts.judgement else ()
-    findings = tuple(dict.fromkeys((*recorded, *again)))
-    about = {"run": predicate.run, "outcome": predicate.outcome, "trust root": predicate.trust_root.name}
-    unjudged = (
-        () if facts.judgement else ("token: " + (facts.problems.get("token") or "the bundle holds none"),)
-    )
-    return Told("bundle", _worst(findings, unjudged), findings, about, unjudged)
+    return Told("verdict", record.reasons, about, recorded=record.verdict)
 
 
 def _quote(data: bytes, given: Given) -> Told:
@@ -168,8 +89,7 @@ def _quote(data: bytes, given: Given) -> Told:
         "verifier": outcome.verifier,
         "digest": outcome.evidence_digest,
     }
-    verdict = outcome.verdict if outcome.findings else _worst((), outcome.unjudged)
-    return Told("TDX quote", verdict, outcome.findings, about, outcome.unjudged)
+    return Told("TDX quote", outcome.findings, about, outcome.unjudged)
 
 
 def _token(text: str, given: Given, audience: str | None, nonce: str | None) -> Told:
@@ -183,11 +103,11 @@ def _token(text: str, given: Given, audience: str | None, nonce: str | None) -> 
     try:
         keys = given.keys(issuers[0], key_id) if given.keys else None
     except Refused as refusal:
-        return Told("token", verdict_of((refusal.finding,)), (refusal.finding,), {"policy": shipped.version})
+        return Told("token", (refusal.finding,), {"policy": shipped.version})
     judgement = token.judge(
         text,
         token.Expectation(
-            root_pem=given.trust.attestation_root_pem if given.trust else "",
+            root_pem=given.trust.keys.attestation_root_pem if given.trust else "",
             audience=str(claims.get("aud", "")) if audience is None else audience,
             nonce=str(own) if nonce is None else nonce,
             at=given.at,
@@ -205,13 +125,7 @@ def _token(text: str, given: Given, audience: str | None, nonce: str | None) -> 
         "verifier": judgement.verifier,
         "digest": judgement.token_digest,
     }
-    return Told(
-        "token",
-        _worst(judgement.findings, (*unjudged, *specific)),
-        judgement.findings,
-        about,
-        (*unjudged, *specific),
-    )
+    return Told("token", judgement.findings, about, (*unjudged, *specific))
 
 
 def _unverified(text: str) -> tuple[dict[str, Any], str]:
@@ -223,7 +137,3 @@ def _unverified(text: str) -> tuple[dict[str, Any], str]:
     except (Refused, ValueError):
         return {}, ""
     return claims, key_id if isinstance(key_id, str) else ""
-
-
-def _worst(findings: tuple[Finding, ...], unjudged: tuple[str, ...]) -> str:
-    return "not_judged" if unjudged and not findings else verdict_of(findings)

@@ -27,10 +27,10 @@ from cli.signals import interrupt_on_signals
 from cli.stand_in import StandIn
 from cli.summary import Summary, bills, lines, summarise, told
 from cli.teller import Teller
+from cli.trust import check
 from cli.verbs import logs
 from cli.verbs.fetch import public_keys, save
 from cli.verbs.submit import refusal_lines
-from cli.verbs.verify import check
 
 
 def demo(out: Path, within_s: float, as_json: bool) -> int:

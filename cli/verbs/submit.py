@@ -19,6 +19,7 @@ from sealtrain.rules.uploads import Upload, run_of
 from cli import execution, follow, objects, place, run_records
 from cli.api import Api
 from cli.called import called
+from cli.ending import ending
 from cli.errors import EXIT_NO
 from cli.output import emit, note, plain, say, table
 from cli.progress import Phase, Progress
@@ -115,11 +116,10 @@ def told(progress: Progress) -> dict[str, object]:
 
 def refusal_lines(progress: Progress) -> list[str]:
     """Why an upload was refused, and what to do."""
-    refusal = progress.refusal or {}
-    said = [f"{key} {refusal[key]}" for key in ("field", "got", "expected") if refusal.get(key)]
-    lines = [f"{progress.run} refused: {refusal.get('message', '')} ({'; '.join(said)})"]
-    if refusal.get("remedy"):
-        lines.append(f"  do: {refusal['remedy']}")
+    end = ending(progress)
+    if end is None:
+        return []
+    lines = [f"{progress.run} {end.outcome}: {end.why}", *([f"  do: {end.remedy}"] if end.remedy else [])]
     return [plain(line) for line in lines]
 
 

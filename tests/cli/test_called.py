@@ -70,7 +70,7 @@ def test_lines_for_people_name_it_so_and_a_document_does_not(
 
 
 def test_an_error_of_the_installed_program_can_be_pasted(tmp_path: Path) -> None:
-    """`.venv/bin/sealtrain runs` without a deployment says `.venv/bin/sealtrain up`, and that runs as it stands."""
+    """Without a deployment `.venv/bin/sealtrain runs` says `.venv/bin/sealtrain up`."""
     (tmp_path / ".venv").symlink_to(SCRIPT.parents[1])
     ran = subprocess.run(
         [".venv/bin/sealtrain", "runs"],

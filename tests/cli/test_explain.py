@@ -15,8 +15,8 @@ from sealtrain.rules.evidence.findings import Finding
 from sealtrain.steps import verify_evidence
 from typer.testing import CliRunner
 
-from cli import explain
 from cli.main import app
+from cli.told import Told
 from cli.verbs.explain import lines
 from tests.functions import authority
 from tests.functions.closing import BUNDLE_KEY, World
@@ -62,7 +62,7 @@ def refused_run() -> tuple[World, str]:
 def test_every_reason_code_has_an_answer(code: str) -> None:
     """Whatever the reason, the reader is told what it means, whether it is bad, and what to do."""
     finding = Finding(code, "a.field", "got this", "wanted that", "A rule.")
-    told = explain.Told("verdict", "not_met", (finding,), {})
+    told = Told("verdict", (finding,))
     text = "\n".join(lines(told))
     known = reasons.load()[code]
     assert known.means in text
@@ -107,9 +107,11 @@ def test_a_bundle_is_explained_with_its_token_judged_again(folder: Path) -> None
     """A good run's bundle has nothing to explain; a refused run's has its reasons."""
     world = World()
     run = world.succeed()
+    world.call_raw(record_attestation, world.log_entry(run))
     world.end(run)
     told = asked(folder, world.storage.get(world.evidence, names.bundle(run)), code=0)
     assert (told["evidence"], told["verdict"], told["about"]["trust root"]) == ("bundle", "met", "SIMULATED")
+    assert (told["checks"], told["findings"], told["claims"]) == ([], [], [])
 
 
 def test_a_token_record_is_judged_with_the_nonce_that_it_binds(folder: Path) -> None:
@@ -193,21 +195,3 @@ def test_bad_options_are_told(folder: Path) -> None:
     """A time that is none, and a file that is not there."""
     assert asked(folder, "a.b.c", "--at", "soon", code=2)["error"]["field"] == "--at"
     assert asked(folder, "a.b.c", "--keys", "nowhere", code=2)["error"]["field"] == "--keys"
-
-
-def test_a_run_is_explained_from_its_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its id: verdict and alerts of the deployment, every reason once."""
-    from cli.verbs import explain as verb
-
-    world, run = refused_run()
-    world.call_raw(record_attestation, world_entry(run))
-    monkeypatch.setattr(verb.place, "find", lambda *_: world.settings)
-    monkeypatch.setattr(verb, "Api", lambda _: None)
-    monkeypatch.setattr(verb.objects, "listing", lambda _, bucket, prefix: world.storage.list(bucket, prefix))
-    monkeypatch.setattr(verb.objects, "read", lambda _, bucket, name: world.storage.get(bucket, name))
-    result = CliRunner().invoke(app, ["explain", run, "--json"])
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["evidence"], told["verdict"]) == (1, "run", "not_met")
-    assert codes(told) == {"debug", "secboot", "instance"}
-    unknown = CliRunner().invoke(app, ["explain", "r000000000000", "--json"])
-    assert unknown.exit_code == 2

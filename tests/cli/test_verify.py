@@ -16,8 +16,8 @@ from sealtrain.rules import names
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.trust import Trust
-from cli.verbs.verify import check, lines
+from cli.trust import Trust, check
+from cli.verbs.verify import lines
 from tests.functions import authority
 from tests.functions.closing import BUNDLE_KEY, World
 
@@ -68,8 +68,9 @@ def written(folder: Path, bundle: bytes, keys: Trust = KEYS) -> list[str]:
 def test_a_good_bundle_holds_and_says_who_vouches_for_it() -> None:
     """Every check ok, SIMULATED in the first line, the claims below."""
     checks, statement = check(good(), KEYS, LATER)
-    shown = lines(checks, statement)
+    shown = lines(checks, statement, "given with --trust mine.json")
     assert shown[0] == "trust root  SIMULATED"
+    assert shown[1] == "keys        given with --trust mine.json"
     assert not [line for line in shown if line.startswith("FAILED")]
     assert shown[-1] == "the bundle holds"
     assert any("exactly the ordered data" in line for line in shown)
@@ -136,7 +137,34 @@ def test_missing_or_broken_keys_are_exit_2(tmp_path: Path) -> None:
 def test_keys_that_came_with_the_bundle_are_named_as_such(folder: Path) -> None:
     """Keys from the same folder prove nothing, and it says so."""
     (folder / "bundle.json").write_text("{}")
-    assert "prove nothing" in CliRunner().invoke(app, ["verify", str(folder / "bundle.json")]).stderr
+    shown = CliRunner().invoke(app, ["verify", str(folder / "bundle.json")])
+    assert "prove nothing" in shown.stderr
+    assert "keys        from trust.json beside it, pinned by nobody" in shown.stdout
+
+
+def test_whose_the_key_is_is_said_by_who_knows(tmp_path: Path) -> None:
+    """The check names the key; that the reader gave it, and which file it came from, is said apart."""
+    shown = CliRunner().invoke(app, written(tmp_path, good())).stdout
+    assert f"keys        given with --trust {tmp_path / 'mine.json'}" in shown
+    assert "signature: by the key that it is checked with, sha256:" in shown
+    assert "pinned" not in shown
+
+
+def test_a_failed_check_says_what_to_do(tmp_path: Path) -> None:
+    """Below it, for people, and beside it in the document."""
+    stranger = Trust(
+        bundle_key_pem=authority.public_pem(authority.workload_key("stranger")),
+        attestation_root_pem=KEYS.attestation_root_pem,
+    )
+    arguments = written(tmp_path, good(), stranger)
+    shown = CliRunner().invoke(app, arguments).stdout.splitlines()
+    at = next(
+        number for number, line in enumerate(shown) if line.startswith("FAILED  signature: another key")
+    )
+    assert shown[at + 1].startswith("        do: take the keys of the deployment that signed it")
+    told = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert [("--trust FILE" in one["remedy"]) for one in told["checks"]] == [True]
+    assert told["keys"].startswith("given with --trust")
 
 
 def test_json_carries_every_check(folder: Path) -> None:

@@ -31,8 +31,8 @@ from sealtrain.rules.uploads import Upload, run_of
 from cli.api import Api
 from cli.deploy.stand_in import MACHINE_ENV
 from cli.stand_in import StandIn
+from cli.trust import check
 from cli.verbs.fetch import public_keys
-from cli.verbs.verify import check
 from tests.journeys.world import World, start
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from sealtrain.rules import names
 from sealtrain.rules.uploads import run_of
 
 from cli.api import Api
+from cli.trust import check
 from cli.verbs.fetch import public_keys
-from cli.verbs.verify import check
 from tests.journeys.world import World
 
 

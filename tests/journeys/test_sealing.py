@@ -14,9 +14,9 @@ from cli.api import Api
 from cli.keys import OwnersKey
 from cli.model import open_model
 from cli.sealing import seal_folder
+from cli.trust import check
 from cli.verbs.fetch import public_keys
 from cli.verbs.rewrap import rewrap
-from cli.verbs.verify import check
 from tests.journeys.world import World
 
 

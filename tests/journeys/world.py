@@ -18,8 +18,8 @@ from sealtrain.rules.uploads import Upload, run_of
 
 from cli.api import Api
 from cli.deploy.stand_in import Deployed
+from cli.trust import check
 from cli.verbs.fetch import public_keys
-from cli.verbs.verify import check
 
 BOUND_S = 240.0  # a teardown may wait 90 s of real time for a create whose outcome it does not know
 _LOOK_EVERY_S = 0.1

@@ -3,7 +3,7 @@
 An in-toto Statement (v1) in a DSSE envelope. Its subjects are dataset, image and model by digest; its
 predicate holds every record of the run as stored, the ledger with its RFC 6962 root, cost, claims and
 the trust root. Rules enforced on checking:
-- the key is the caller's pinned one; the key named inside is a hint;
+- the key is the caller's, who knows how they came by it; the key named inside is a hint;
 - the file has one spelling, so that no byte of it can change unseen;
 - nothing stated is believed: records are hashed, the token is judged again under the caller's root at
   the time of the recorded verdict, the receipt's signature is checked under the attested key, root,
@@ -33,6 +33,8 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://sealtrain.dev/run/v1"
 BUNDLE_LIMIT_BYTES = 32 << 20
 SKEW = timedelta(minutes=5)
+# What a record can raise that no computation is possible with.
+_BROKEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
 
 
 class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +52,7 @@ class TrustRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Signer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hint at the key that signed; the check uses the pinned key."""
+    """Hint at the key that signed; the check uses the caller's key."""
 
     keyid: str
     key_version: str
@@ -151,7 +153,7 @@ def peek(data: bytes) -> Signer:
 def verify_bundle(
     data: bytes, public_key_pem: str, root_pem: str, now: datetime | None = None
 ) -> list[Check]:
-    """Check a bundle offline with the pinned bundle key and the pinned attestation root (PEM).
+    """Check a bundle offline with the caller's bundle key and attestation root (PEM).
 
     `now` (UTC), if given, refuses a bundle from the future. Never raises for what the bundle holds;
     it is good if every check is ok. What the run's claims say is read with `open_statement`.
@@ -159,26 +161,59 @@ def verify_bundle(
     checks: list[Check] = []
     try:
         payload = _payload(data, public_key_pem)
-        checks.append(Check("signature", True, f"by the pinned key {signing.key_id(public_key_pem)}"))
+        detail = f"by the key that it is checked with, {signing.key_id(public_key_pem)}"
+        checks.append(Check("signature", True, detail))
+    except SealtrainError as error:
+        checks.append(Check("signature", False, str(error)))
+    except _BROKEN as error:
+        checks.append(_unreadable(error))
+    else:
+        checks += _inside(payload, root_pem, now)
+    return checks
+
+
+def look_inside(data: bytes, root_pem: str, now: datetime | None = None) -> list[Check]:
+    """Check what a bundle holds, whoever signed it: proves nothing, but shows where it was changed."""
+    try:
+        payload = dsse.payload(dsse.parse(data, BUNDLE_LIMIT_BYTES))
+    except (SealtrainError, *_BROKEN):
+        return []
+    return _inside(payload, root_pem, now)
+
+
+def _inside(payload: bytes, root_pem: str, now: datetime | None) -> list[Check]:
+    checks: list[Check] = []
+    try:
         statement = _parse_statement(payload)
         checks.append(Check("statement", True, f"{PREDICATE_TYPE}, run {statement.predicate.run}"))
         checks += _contents(statement, root_pem, now)
     except SealtrainError as error:
-        checks.append(Check("statement" if checks else "signature", False, str(error)))
-    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
-        checks.append(Check("contents", False, f"cannot be checked: {str(error)[:200]}"))
+        checks.append(Check("statement", False, str(error)))
+    except _BROKEN as error:
+        checks.append(_unreadable(error))
     return checks
+
+
+def _unreadable(error: Exception) -> Check:
+    return Check("contents", False, f"cannot be checked: {str(error)[:200]}")
 
 
 def _payload(data: bytes, public_key_pem: str) -> bytes:
     envelope = dsse.parse(data, BUNDLE_LIMIT_BYTES)
-    wanted = signing.key_id(public_key_pem)
-    if signing.serialize(envelope) != data or envelope.signatures[0].keyid != wanted:
+    if signing.serialize(envelope) != data:
         raise EvidenceError(
-            "the file is not spelled as it was written, or names another key",
+            "the file is not spelled as it was written",
             field="envelope",
-            got=envelope.signatures[0].keyid,
-            expected=f"canonical JSON with keyid {wanted}",
+            got=f"{len(data)} bytes in another spelling",
+            expected="JSON as it was signed: without spaces, members in order",
+        )
+    wanted, named = signing.key_id(public_key_pem), envelope.signatures[0].keyid
+    if named != wanted:
+        raise EvidenceError(
+            "another key signed it, by its own word, than the one that it is checked with",
+            field="signatures[0].keyid",
+            got=named,
+            expected=wanted,
         )
     return dsse.verify(envelope, public_key_pem, PAYLOAD_TYPE)
 
@@ -226,7 +261,23 @@ def _contents(statement: Statement, root_pem: str, now: datetime | None) -> Iter
 def _equal(name: str, detail: str, stated: Any, found: Any) -> Check:
     if stated == found:
         return Check(name, True, detail)
-    return Check(name, False, f"stated {str(stated)[:300]}, computed {str(found)[:300]}")
+    return Check(name, False, "; ".join(_differences(stated, found))[:1000])
+
+
+def _differences(stated: Any, found: Any, where: str = "") -> Iterator[str]:
+    """What differs alone: a reader is not to look for it in two long lists."""
+    pairs: list[tuple[str, Any, Any]] = []
+    if isinstance(stated, msgspec.Struct) and type(stated) is type(found):
+        names = stated.__struct_fields__
+        pairs = [(f"{where}.{name}", getattr(stated, name), getattr(found, name)) for name in names]
+    elif isinstance(stated, tuple) and isinstance(found, tuple) and len(stated) == len(found):
+        known = [getattr(one, "id", getattr(one, "name", number)) for number, one in enumerate(stated)]
+        pairs = [(f"{where}.{name}", a, b) for name, a, b in zip(known, stated, found, strict=True)]
+    if not pairs:
+        yield f"{where.lstrip('.')} stated {str(stated)[:300]}, computed {str(found)[:300]}".lstrip()
+    for inside, a, b in pairs:
+        if a != b:
+            yield from _differences(a, b, inside)
 
 
 def _records(evidence: Evidence) -> Check:

@@ -83,7 +83,7 @@ def check_signature(data: bytes, signature: str, public_key_pem: str, field: str
             "the signature was not made by this key over this payload",
             field=field,
             got=f"{len(der)} bytes that do not verify",
-            expected="an ECDSA P-256 SHA-256 signature by the pinned key",
+            expected="an ECDSA P-256 SHA-256 signature by the key that it is checked with",
         ) from error
 
 

@@ -104,3 +104,12 @@ def told(word: str) -> str:
         return word
     happened, remedy = SENTENCES[word]
     return f"{word}: {happened}; {remedy}"
+
+
+def split(reason: str) -> tuple[str, str]:
+    """What happened, and what to do, of a reason that `told` gave; any other has no remedy here."""
+    word = reason.partition(":")[0]
+    if word not in SENTENCES or reason != told(word):
+        return reason, ""
+    happened, remedy = SENTENCES[word]
+    return f"{word}: {happened}", remedy

@@ -10,6 +10,7 @@ not met, whatever the workflow says. `objection` is what closing and checking a 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -100,6 +101,14 @@ def _reason(failure: Mapping[str, Any]) -> str:
     told = [("field", "field"), ("got", "got"), ("expected", "expected"), ("do", "remedy")]
     details = "; ".join(f"{word} {failure[key]}" for word, key in told if failure.get(key))
     return (message if code == "FAILED" else f"{code}: {message}") + (f" ({details})" if details else "")
+
+
+def split(reason: str) -> tuple[str, str]:
+    """What happened, and what to do (empty if it is not told), of a reason as `_reason` writes it."""
+    found = re.fullmatch(r"(.*)(; | \()do (.+?)\)", reason, re.DOTALL)
+    if found is None:
+        return reason, ""
+    return found[1] + (")" if found[2] == "; " else ""), found[3]
 
 
 def _text(evidence: Evidence, word: str, field: str) -> str:

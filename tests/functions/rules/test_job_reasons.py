@@ -24,3 +24,11 @@ def test_a_word_is_told_with_what_happened_and_what_to_do() -> None:
 def test_an_unknown_word_is_shown_as_it_came() -> None:
     """A newer workload's word is not hidden."""
     assert job_reasons.told("something_new") == "something_new"
+
+
+def test_a_told_word_comes_apart_into_what_happened_and_what_to_do() -> None:
+    """Every word; what `told` did not give has no remedy here."""
+    for word, (happened, remedy) in job_reasons.SENTENCES.items():
+        assert job_reasons.split(job_reasons.told(word)) == (f"{word}: {happened}", remedy)
+    assert job_reasons.split("something_new") == ("something_new", "")
+    assert job_reasons.split("preempted: but other words") == ("preempted: but other words", "")

@@ -6,6 +6,8 @@ from functools import lru_cache
 import markupsafe
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sealtrain.rules import bundle, claims, cost, names, outcome, proof, report, tables
 from sealtrain.rules.evidence import certificates
 from sealtrain.rules.facts import Evidence, Facts
@@ -136,6 +138,21 @@ def test_a_reason_keeps_what_the_owner_needs_to_act() -> None:
     assert outcome.outcome_of(evidence, [], failure, False) == ("refused", told)
     job = {"code": "FAILED", "message": "trainer_disk: full"}
     assert outcome.outcome_of(evidence, [], job, False) == ("failed", "trainer_disk: full")
+
+
+@given(
+    got=st.text(max_size=40),
+    remedy=st.sampled_from(["correct it", "split it, or seal it (`sealtrain seal`)"]),
+)
+def test_a_reason_comes_apart_into_what_happened_and_what_to_do(got: str, remedy: str) -> None:
+    """Whatever was got: the remedy is the last word, whole; a reason without one stays as it is."""
+    evidence = msgspec.structs.replace(good_evidence(), records={})
+    failure = {"code": "refused", "message": "no", "got": got, "remedy": remedy}
+    _, reason = outcome.outcome_of(evidence, [], failure, False)
+    assert outcome.split(reason) == (f"refused: no (got {got})" if got else "refused: no", remedy)
+    del failure["remedy"]
+    _, reason = outcome.outcome_of(evidence, [], {**failure, "got": "x"}, False)
+    assert outcome.split(reason) == (reason, "")
 
 
 def entry(kind: str, phase: str, time: str, **detail: str) -> Entry:
