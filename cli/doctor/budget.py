@@ -19,7 +19,9 @@ from cli.errors import CloudError
 def check(api: Api, settings: Settings, now: datetime) -> Line:
     """One line: a pause is a warning, since it is meant."""
     bucket, name = names.state_bucket(settings), budget.record_now(now)
-    lift = f"raise budget_usd and apply, then gcloud storage rm {names.gs(bucket, name)}"
+    lift = mending.remove_object(settings, bucket, name)
+    if not settings.endpoint:  # the stand-in has no budget: what told of one was published by hand
+        lift = f"raise budget_usd and apply, then {lift}"
     try:
         record = objects.read(api, bucket, name)
         pause = None if record is None else parse(record, budget.Pause, name)

@@ -2,13 +2,15 @@
 
 - Commands name the resource and are ready to paste; nothing here runs one.
 - On the stand-in the same command is told, since the same call would mend it; `sealtrain up` makes it so
-  there.
+  there. What `up` does not describe (an object) is mended there by a call of the API, with curl.
 """
 
 from __future__ import annotations
 
 import shlex
+from urllib.parse import quote
 
+from sealtrain.rules import names
 from sealtrain.rules.settings import Settings
 
 from cli.called import called
@@ -40,6 +42,13 @@ def again(settings: Settings) -> str:
     if settings.endpoint:
         return f"{called()} up"
     return f"scripts/deploy.sh {settings.project} --region {settings.region}"
+
+
+def remove_object(settings: Settings, bucket: str, name: str) -> str:
+    """Remove one object, which no deployment describes."""
+    if settings.endpoint:
+        return f"curl -X DELETE {settings.endpoint}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+    return f"gcloud storage rm {names.gs(bucket, name)}"
 
 
 def make_agent(settings: Settings, member: str) -> str:

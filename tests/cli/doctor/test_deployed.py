@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 from sealtrain.rules import names
 from sealtrain.rules.settings import Settings
 
+from cli import objects, run_records
 from cli.api import Api
 from cli.deploy.stand_in import MACHINE_ENV, Deployed, deploy
 from cli.doctor import canary, deployed
@@ -231,11 +233,23 @@ def test_a_sound_deployment_is_well(api: Api, deployed: Deployed) -> None:
 
 
 def test_the_canary_comes_back(api: Api, deployed: Deployed) -> None:
-    """An upload is seen, judged and refused; nothing of it stays in the inbox."""
+    """An upload is seen, judged and refused; no object of it stays, and it does not count as a run."""
     assert [line.state for line in canary.check(api, deployed.settings, within_s=60)] == ["ok"]
-    inbox = names.inbox_bucket(deployed.settings)
-    left = api.get("storage", f"/storage/v1/b/{inbox}/o", prefix="incoming/doctor-canary").get("items", [])
-    assert left == []
+    for bucket in (names.inbox_bucket(deployed.settings), names.state_bucket(deployed.settings)):
+        assert objects.listing(api, bucket, "") == []
+    assert run_records.run_ids(api, deployed.settings) == []
+
+
+def test_what_stays_of_a_canary_is_told(api: Api, deployed: Deployed) -> None:
+    """Who may not remove its claim learns of it: the sweep would take it for a run that never ended."""
+    fault = {"api": "storage.objects.delete", "answer": 403, "match": {"object": "claim.json"}}
+    api.post("control", "/_control/faults", fault)
+    came, stays = canary.check(api, deployed.settings, within_s=60)
+    assert (came.state, stays.state) == ("ok", "warn")
+    (claim,) = objects.listing(api, names.state_bucket(deployed.settings), "runs/")
+    assert claim.name in stays.told
+    assert requests.delete(stays.mend.removeprefix("curl -X DELETE "), timeout=30).ok
+    assert run_records.run_ids(api, deployed.settings) == []
 
 
 def test_a_canary_that_nobody_sees_is_told(broken: Broken) -> None:
