@@ -17,6 +17,11 @@ run() {
   timeout --foreground "${bound_s:-300}" "$@"
 }
 
+# The last word: what was done, or that nothing was.
+done_with() {
+  if [ "$dry_run" = yes ]; then say "dry run: nothing was called, nothing was $1"; else say "$1$2"; fi
+}
+
 # Whether a command that only looks succeeds. A dry run looks at nothing: it shows the longest way, so deploy.sh
 # takes everything for missing and destroy.sh for there.
 there() {

@@ -82,4 +82,4 @@ stage_files
 apis
 agents
 if [ "$by" = terraform ]; then by_terraform; else by_infra_manager; fi
-say "deployed: an object under gs://$deployment-$project-inbox/incoming/ starts a run"
+done_with deployed ": an object under gs://$deployment-$project-inbox/incoming/ starts a run"

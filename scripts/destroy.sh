@@ -46,4 +46,4 @@ run terraform init -input=false -reconfigure
 there terraform state show "$evidence.google_storage_bucket.evidence" && run terraform state rm "$evidence"
 empty_buckets
 bound_s=3600 run terraform destroy -input=false -auto-approve "${values[@]}"
-say "destroyed. Evidence stays in gs://$deployment-$project-evidence, with its keys and the access logs"
+done_with destroyed ". Evidence stays in gs://$deployment-$project-evidence, with its keys and the access logs"

@@ -3,7 +3,7 @@
 - It crosses the trigger, the listener, the workflow and the first step, and makes no machine, key or bucket.
 - All that it leaves is removed again, whatever comes of it: the upload, the refusal, and last the claim, or
   the sweep would take it for a run that never ended. What cannot be removed is told.
-- An event that the platform delivers once more after that leaves a run that is refused for its missing upload.
+- An event that comes once more after that leaves a run that is refused: its upload is gone.
 """
 
 from __future__ import annotations

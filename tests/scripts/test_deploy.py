@@ -181,10 +181,11 @@ def test_destroying_stops_at_what_is_an_owners(desk: Desk, word: str) -> None:
     assert [call for call in desk.calls() if call.startswith("terraform")] == []
 
 
-@pytest.mark.parametrize("script", ["deploy.sh", "destroy.sh"])
-def test_a_dry_run_prints_and_calls_nothing(desk: Desk, script: str) -> None:
-    """Each call as it would be made, ready to paste."""
+@pytest.mark.parametrize(("script", "word"), [("deploy.sh", "deployed"), ("destroy.sh", "destroyed")])
+def test_a_dry_run_prints_and_calls_nothing(desk: Desk, script: str, word: str) -> None:
+    """Each call as it would be made, ready to paste; its last word is that nothing was done."""
     ran = desk.run(script, "--dry-run")
+    assert ran.stderr.splitlines()[-1] == f"dry run: nothing was called, nothing was {word}"
     assert ran.returncode == 0
     assert "terraform init -input=false" in ran.stdout
     assert desk.calls() == []
