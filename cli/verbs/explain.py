@@ -110,7 +110,9 @@ def _headline(told: Told) -> str:
     """How its run ended, if not well, and the worst that was found."""
     outcome = told.ending.outcome if told.ending else "succeeded"
     end = "" if outcome == "succeeded" else _ENDED.get(outcome, f"the run ended as {plain(outcome)}")
-    found = "" if end and told.verdict == "met" else WORDS.get(told.verdict, told.verdict)
+    unmet = any(one.verdict == "not_met" for one in told.claims) and not told.checks
+    word = "some claims are not met" if unmet else WORDS.get(told.verdict, told.verdict)
+    found = "" if end and told.verdict == "met" else word
     return "; ".join(filter(None, (end, found)))
 
 

@@ -1,18 +1,14 @@
 """The control door (`/_control/…`): what a test or the person at the keyboard may ask of the stand-in itself.
 
-GET console (a page for a browser), inventory, calls, grants (those that were used), clock, weather, faults,
-health, attestation-root (PEM);
-POST reset; POST clock {"advance": seconds, "freeze": true or false, "leap": true or false}, each optional;
-POST weather {"name": "gentle" | "harsh", "seed": number, "exactly": {kind: seconds}};
-POST faults {"api", "answer", "times", "match"}, answering how often each was consumed; DELETE faults.
-A caller with a token (a function, a machine) is refused: no workload may move the clock. So is a script of
-a web page: a browser tells its origin.
+- What there is to ask stands in `ACTIONS`, what a fault can be in world.faults; docs/stand-in.md lists both.
+- A caller with a token (a function, a machine) is refused: no workload may move the clock. So is a script of
+  a web page: a browser tells its origin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from localcloud.doors import DOORS, Answer, Json
 from localcloud.doors.attestation_keys import attestation_keys
@@ -28,14 +24,42 @@ from localcloud.world.inventory import inventory
 if TYPE_CHECKING:
     from localcloud.server import Environ
 
-# What has no door of its own, and the answers it can meet.
-_ONLY: dict[str, Callable[[Any], bool]] = {
-    BOOT: lambda answer: answer == "stockout",
-    GRANT: lambda answer: answer == "stockout",
-    "sts.token": lambda answer: isinstance(answer, int),
+
+class Place(NamedTuple):
+    """A place without a door of its own where a fault can be met, and the answers that it can meet."""
+
+    told: str
+    takes: Callable[[Any], bool]
+
+
+class Action(NamedTuple):
+    """What is done about a request; `body`: what a request may hold, as an example."""
+
+    do: Callable[[Cloud, Json], Json | Answer]
+    body: str
+
+    @property
+    def told(self) -> str:
+        """What it does, in a sentence."""
+        return str(self.do.__doc__)
+
+
+PLACES = {
+    BOOT: Place(
+        "the zone has no room when a machine that was accepted starts: only `stockout`",
+        lambda answer: answer == "stockout",
+    ),
+    GRANT: Place(
+        "a flex-start request is not granted at its next look: only `stockout`",
+        lambda answer: answer == "stockout",
+    ),
+    "sts.token": Place(
+        "the exchange of an attestation token for an access token: only a status",
+        lambda answer: isinstance(answer, int),
+    ),
 }
-Action = TypeVar("Action", bound=Callable[[Cloud, Json], Json | Answer])
-_ACTIONS: dict[tuple[str, str], Callable[[Cloud, Json], Json | Answer]] = {}
+ACTIONS: dict[tuple[str, str], Action] = {}
+Doing = TypeVar("Doing", bound=Callable[[Cloud, Json], Json | Answer])
 
 
 @special("/_control/")
@@ -46,19 +70,19 @@ def control(cloud: Cloud, environ: Environ) -> Answer | Json:
     if environ.get("HTTP_ORIGIN"):
         raise ApiError(403, f"The control door is not for web pages, got Origin {environ['HTTP_ORIGIN']}.")
     key = (environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix("/_control/"))
-    action = _ACTIONS.get(key)
+    action = ACTIONS.get(key)
     if action is None:
-        known = ", ".join(f"{verb} {word}" for verb, word in sorted(_ACTIONS))
+        known = ", ".join(f"{verb} {word}" for verb, word in sorted(ACTIONS))
         raise ApiError(404, f"got {key[0]} {key[1]}, expected one of: {known}")
     body = read_body(environ) if key[0] == "POST" else {}
     if not isinstance(body, dict):
         raise invalid(f"body: got {type(body).__name__}, expected an object")
-    return action(cloud, body)
+    return action.do(cloud, body)
 
 
-def _action(verb: str, word: str) -> Callable[[Action], Action]:
-    def register(function: Action) -> Action:
-        _ACTIONS[verb, word] = function
+def _action(verb: str, word: str, body: str = "") -> Callable[[Doing], Doing]:
+    def register(function: Doing) -> Doing:
+        ACTIONS[verb, word] = Action(function, body)
         return function
 
     return register
@@ -72,19 +96,19 @@ def health(cloud: Cloud, _: Json) -> Json:
 
 @_action("GET", "console")
 def page(cloud: Cloud, _: Json) -> Answer:
-    """The project at a glance."""
+    """The project at a glance, as a page for a browser."""
     return console(cloud)
 
 
 @_action("GET", "inventory")
 def resources(cloud: Cloud, _: Json) -> Json:
-    """Every live resource."""
+    """Every live resource, its labels, and whether it bills."""
     return {"resources": inventory(cloud)}
 
 
 @_action("GET", "calls")
 def calls(cloud: Cloud, _: Json) -> Json:
-    """The API calls so far, oldest first."""
+    """The API calls so far with their callers, oldest first."""
     return {"calls": cloud.calls.report()}
 
 
@@ -112,7 +136,7 @@ def clock(cloud: Cloud, _: Json) -> Json:
     }
 
 
-@_action("POST", "clock")
+@_action("POST", "clock", '{"advance": 3600, "freeze": true, "leap": false}')
 def move_clock(cloud: Cloud, body: Json) -> Json:
     """Advance it, stop it or let it run, let it leap over time that nothing real fills."""
     seconds = body.get("advance", 0)
@@ -144,7 +168,7 @@ def weather(cloud: Cloud, _: Json) -> Json:
     return {"name": cloud.weather.name, "seed": cloud.weather.seed, "exactly": cloud.weather.exactly}
 
 
-@_action("POST", "weather")
+@_action("POST", "weather", '{"name": "harsh", "seed": 7, "exactly": {"boot": 90}}')
 def change_weather(cloud: Cloud, body: Json) -> Json:
     """Another weather from now on; in all but the plain gentle one the clock leaps."""
     name, seed, exactly = body.get("name"), body.get("seed", 0), body.get("exactly", {})
@@ -160,20 +184,20 @@ def change_weather(cloud: Cloud, body: Json) -> Json:
 
 @_action("GET", "faults")
 def faults(cloud: Cloud, _: Json) -> Json:
-    """What was planted, and how often it was consumed."""
+    """What was planted, and how often it was met."""
     return {"faults": cloud.faults.report()}
 
 
-@_action("POST", "faults")
+@_action("POST", "faults", '{"api": "…", "answer": 503, "times": 2, "match": {"zone": "us-central1-a"}}')
 def plant(cloud: Cloud, body: Json) -> Json:
-    """Plant one fault."""
+    """Plant one fault; the answer tells how often each was met."""
     api, answer = str(body.get("api")), body.get("answer")
-    if api not in {*DOORS, *_ONLY}:
+    if api not in {*DOORS, *PLACES}:
         raise invalid(
-            f"api: got {api!r}, expected the id of a method that is served, or one of {sorted(_ONLY)}"
+            f"api: got {api!r}, expected the id of a method that is served, or one of {sorted(PLACES)}"
         )
-    if api in _ONLY and not _ONLY[api](answer):
-        raise invalid(f"answer: {api} cannot meet {answer!r}")
+    if api in PLACES and not PLACES[api].takes(answer):
+        raise invalid(f"answer: got {answer!r}; {api} is {PLACES[api].told}")
     try:
         cloud.faults.plant(Fault(**body))
     except (TypeError, ValueError) as error:
@@ -190,6 +214,6 @@ def clear(cloud: Cloud, _: Json) -> Json:
 
 @_action("GET", "attestation-root")
 def attestation_root(cloud: Cloud, _: Json) -> Answer:
-    """The certificate to which PKI attestation tokens lead."""
+    """The certificate to which PKI attestation tokens lead (PEM)."""
     pem = attestation_keys(cloud).root_pem.encode()
     return Answer(headers={"Content-Type": "application/x-pem-file"}, content=pem)

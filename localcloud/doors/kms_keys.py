@@ -76,7 +76,7 @@ def create_key(cloud: Cloud, call: Call) -> Json:
     if not cloud.store.create(KEY, name, key):
         raise already_exists(f"CryptoKey {name}")
     if not call.params.get("skipInitialVersionCreation"):
-        add_version(cloud, name)
+        add_version(cloud, name, first=True)
     plan_rotation(cloud, key)
     return public_key(cloud, name)
 

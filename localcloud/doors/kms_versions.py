@@ -27,8 +27,11 @@ _ROOM = "cloudkms.projects.locations.keyRings.cryptoKeys.cryptoKeyVersions"
 _HSM_STATEMENT = base64.b64encode(b"SIMULATED: no hardware module made this key").decode()
 
 
-def add_version(cloud: Cloud, key: str) -> Json:
-    """The next version of a key, ENABLED; the first one of a symmetric key becomes primary."""
+def add_version(cloud: Cloud, key: str, first: bool = False) -> Json:
+    """The next version of a key, ENABLED; the first one of a symmetric key becomes primary.
+
+    `first`: the key was just made; a key of that name may have had versions before a reset.
+    """
     body = existing(cloud, KEY, key)
     number = cloud.store.next_number(f"cloudkms.version/{key}")
     now, template = cloud.clock.timestamp(), body["versionTemplate"]
@@ -43,7 +46,7 @@ def add_version(cloud: Cloud, key: str) -> Json:
     if template["protectionLevel"] == "HSM":
         version["attestation"] = {"format": "CAVIUM_V2_COMPRESSED", "content": _HSM_STATEMENT}
     cloud.store.put(VERSION, version["name"], version)
-    if number == 1 and body["purpose"] == "ENCRYPT_DECRYPT":
+    if (first or number == 1) and body["purpose"] == "ENCRYPT_DECRYPT":
         cloud.store.put(KEY, key, {**body, "_primary": version["name"]})
     return version
 

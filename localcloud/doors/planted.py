@@ -1,11 +1,7 @@
 """What becomes of a call that meets a planted fault (world.faults says which it meets).
 
-- A status, "stockout", "quota": that is the answer, and nothing happened. Out of stock at instances.insert is
-  told as Google tells it: the operation begins and fails.
-- "reset": the connection is cut, nothing happened. "timeout": nothing happens and nothing is answered for a
-  minute of the stand-in's time; then the connection is cut.
-- "after_effect": it happened, the answer is 503. "duplicate": it happened twice, as if the network carried it
-  twice; the first answer is given. "kill": it happened, and the stand-in dies (SIGKILL) without a word.
+- What each answer does to the call is told where they are listed (world.faults.ANSWERS); here it is done.
+- What is met by no call (a boot, a grant of capacity) is met where it happens, by the names here.
 """
 
 from __future__ import annotations

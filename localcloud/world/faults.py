@@ -1,7 +1,6 @@
 """Faults as data: "the next two calls of X answer 503". Whoever plants one can ask whether it was consumed.
 
-answers: an HTTP status (number) or one of ANSWERS; what each does stands in doors.planted. `match` narrows
-a fault to calls with these words in their parameters or body fields ("zone", "labels.run").
+`match` narrows a fault to calls with these words in their parameters or body fields ("zone", "labels.run").
 """
 
 from __future__ import annotations
@@ -10,7 +9,18 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ANSWERS = ("reset", "timeout", "after_effect", "stockout", "quota", "duplicate", "kill")
+# Besides an HTTP status of 400..599, which is answered while nothing happens. doors.planted does it.
+ANSWERS = {
+    "reset": "the connection is cut, and nothing happened",
+    "timeout": "nothing is answered for a minute of the stand-in's time, then the connection is cut; nothing "
+    "happened",
+    "after_effect": "it happened, and the answer is 503",
+    "stockout": "the zone has no room: 503 with `ZONE_RESOURCE_POOL_EXHAUSTED`, and nothing happened; at "
+    "`compute.instances.insert` as Google tells it, the operation begins and fails",
+    "quota": "403 with `quotaExceeded`, and nothing happened",
+    "duplicate": "it happened twice, as if the network had carried the call twice; the first answer is given",
+    "kill": "it happened, and the stand-in dies (SIGKILL) without a word; its next start goes on from there",
+}
 
 
 @dataclass
@@ -34,8 +44,9 @@ class Faults:
     def plant(self, fault: Fault) -> None:
         """Add one. Raises ValueError for an answer that is not known."""
         got = fault.answer
-        if got not in ANSWERS and not (isinstance(got, int) and 400 <= got <= 599):
-            raise ValueError(f"answer: got {got!r}, expected 400..599 or one of {ANSWERS}")
+        known = got in ANSWERS if isinstance(got, str) else type(got) is int and 400 <= got <= 599
+        if not known:
+            raise ValueError(f"answer: got {got!r}, expected 400..599 or one of {tuple(ANSWERS)}")
         if type(fault.times) is not int or fault.times < 1:
             raise ValueError(f"times: got {fault.times!r}, expected 1 or more")
         if not isinstance(fault.match, dict) or not all(isinstance(v, str) for v in fault.match.values()):

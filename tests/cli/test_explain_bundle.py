@@ -104,6 +104,7 @@ def test_a_refused_runs_bundle_tells_findings_and_the_claims_that_are_not_met(fo
     told, text = explained(folder, closed("refused"))
     assert (told["verdict"], told["ending"]["outcome"]) == ("not_met", "refused")
     assert {one["reason"] for one in told["findings"]} == {"debug"}
+    assert text.startswith("bundle: the run was refused; some claims are not met\n")
     unmet = {one["id"]: one for one in told["claims"] if one["verdict"] == "not_met"}
     assert "debug" in unmet["workload_attested"]["reasons"][0]
     assert "not met: The machine and its container were attested" in text

@@ -197,6 +197,23 @@ def test_reset_forgets_everything_but_the_keys(tmp_path: Path) -> None:
         world.server.stop()
 
 
+def test_what_is_made_again_after_a_reset_works_as_at_first(tmp_path: Path) -> None:
+    """Numbers go on, and yet the first version of a key is its primary one: it encrypts."""
+    world = start(tmp_path)
+    try:
+        for _ in range(2):
+            place = f"{world.cloud.endpoint}/v1/{PROJECT}/locations/us-central1/keyRings"
+            requests.post(place, params={"keyRingId": "ring"}, json={}, timeout=10).raise_for_status()
+            keys = f"{place}/ring/cryptoKeys"
+            body = {"purpose": "ENCRYPT_DECRYPT"}
+            requests.post(keys, params={"cryptoKeyId": "k"}, json=body, timeout=10).raise_for_status()
+            key = requests.get(f"{keys}/k", timeout=10).json()
+            assert key["primary"]["state"] == "ENABLED"
+            ask(world, "POST", "reset")
+    finally:
+        world.server.stop()
+
+
 def test_functions_left_by_a_killed_stand_in_are_ended_at_the_next_start(tmp_path: Path) -> None:
     """kill -9: the process on record ends when the stand-in starts again; state is whole."""
     stand_in, world = _started(tmp_path)
