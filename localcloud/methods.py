@@ -1,5 +1,5 @@
-"""What there is, told from the code, for the pages about it: `python -m localcloud.methods`, with `--short` for
-the README, with `--control` for what the control door takes and what a fault can be.
+"""What there is, told from the code: `python -m localcloud.methods`, with `--short` for the README, with
+`--control` and `--faults` for what the control door takes and what a fault can be.
 """
 
 from __future__ import annotations
@@ -74,5 +74,5 @@ def _permission(method: str) -> str:
 
 
 if __name__ == "__main__":
-    asked = {"--short": short, "--control": lambda: f"{control()}\n{faults()}"}
+    asked = {"--short": short, "--control": control, "--faults": faults}
     sys.stdout.write(asked.get("".join(sys.argv[1:]), page)())

@@ -15,7 +15,7 @@ def test_every_method_is_listed() -> None:
 
 
 def test_what_the_control_door_takes_and_what_a_fault_can_be_is_listed() -> None:
-    """docs/stand-in.md holds `python -m localcloud.methods --control`, to the letter, in its two parts."""
+    """docs/stand-in.md holds `python -m localcloud.methods --control`, and `--faults`, to the letter."""
     text = (ROOT / "docs" / "stand-in.md").read_text()
     assert control() in text
     assert faults() in text
