@@ -29,4 +29,5 @@ def called() -> str:
 
 def pasteable(text: str) -> str:
     """A text that names commands as `sealtrain …` in backticks, each as it is called here."""
-    return text.replace(f"`{NAME} ", f"`{called()} ")
+    named = f"`{NAME} "
+    return text.replace(named, f"`{called()} ") if named in text else text

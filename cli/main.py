@@ -215,7 +215,7 @@ def explain(
     at: Annotated[str | None, typer.Option(help="Judge at this time (RFC 3339); default: now.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is wrong with evidence: got, expected, bad or could not be checked, and what to do."""
+    """Say why a run ended as it did, or what is wrong with evidence, and what to do."""
     from cli.verbs import explain as verb
 
     _run(

@@ -32,6 +32,8 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://sealtrain.dev/run/v1"
 BUNDLE_LIMIT_BYTES = 32 << 20
+LONGEST_REASON = 2000
+"""Characters; what to do stands at the end of a reason, and is not to be cut off."""
 SKEW = timedelta(minutes=5)
 # What a record can raise that no computation is possible with.
 _BROKEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
@@ -118,7 +120,7 @@ def state(
             version=1,
             run=evidence.run,
             outcome=outcome,
-            reason=reason[:500],
+            reason=reason[:LONGEST_REASON],
             closed_at=closed_at,
             trust_root=_trust_root(facts),
             policy_version=policy.load().version,

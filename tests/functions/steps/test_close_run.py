@@ -116,6 +116,16 @@ def test_failed_training_closes_as_failed() -> None:
     assert closed.claims["workload_attested"] == "met"
 
 
+def test_a_long_reason_keeps_what_to_do() -> None:
+    """The remedy stands at its end: field and got, however long an owner's names are, do not push it out."""
+    world = World()
+    run = world.prepare()
+    failure = {"code": "refused", "message": "no", "field": "f" * 512, "got": "g", "remedy": "correct it"}
+    world.end(run, failure)
+    closed = json.loads(stored(world, names.closed(run)))
+    assert closed["reason"].endswith("; do correct it)")
+
+
 def test_closing_twice_changes_nothing() -> None:
     """A repeated close gives the same answer and the same stored bytes."""
     world = World()
