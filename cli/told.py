@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ class Told:
 
     kind: str
     findings: tuple[Finding, ...] = ()
-    about: dict[str, str] | None = None
+    about: dict[str, str] = field(default_factory=dict)
     unjudged: tuple[str, ...] = ()
     ending: Ending | None = None
     checks: tuple[Failed, ...] = ()
@@ -93,7 +93,7 @@ class Told:
             "findings": [explained(one) for one in self.findings],
             "claims": [asdict(one) for one in self.claims],
             "not_judged": list(self.unjudged),
-            "about": self.about or {},
+            "about": self.about,
         }
 
 

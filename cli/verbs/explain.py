@@ -82,7 +82,7 @@ def explain(
 def lines(told: Told) -> list[str]:
     """Verdict first; then the run's end, failed checks, findings and open claims, each with what to do."""
     shown = [f"{told.kind}: {_headline(told)}"]
-    about = dict(told.about or {})
+    about = dict(told.about)
     if told.ending is not None:
         end = told.ending
         about |= {"outcome": end.outcome, "why": end.why, "do": end.remedy}

@@ -14,8 +14,9 @@ from sealtrain.rules.errors import EvidenceError
 from sealtrain.rules.facts import Facts
 from sealtrain.steps import submit_job, verify_evidence
 
-from cli.explain import Given, explain
-from cli.trust import Trust
+from cli.explain import explain
+from cli.told import Given
+from cli.trust import Chosen, Trust
 from tests.functions import authority
 from tests.functions.closing import BUNDLE_KEY, World
 
@@ -182,10 +183,11 @@ def test_a_loss_is_explained() -> None:
     run = accepted(world)
     later(world, run, dbgstat="enabled")
     refused(world, run)
-    given = Given(at=world.time, trust=Trust(PEM, authority.root_pem()))
+    given = Given(at=world.time, trust=Chosen(Trust(PEM, authority.root_pem()), "ours"))
     told = explain(world.storage.get(world.evidence, names.lost(run)), given)
     assert (told.kind, told.verdict) == ("lost attestation", "not_met")
     assert "hold the data for known" in told.about["to do"]
     closed(world, run)
     whole = explain(world.storage.get(world.evidence, names.bundle(run)), given)
     assert [one.reason for one in whole.findings] == ["debug"]
+    assert "workload_attested" in [one.id for one in whole.claims]
