@@ -150,6 +150,7 @@ WITNESS_OF = {
         ),
         "close_run",
     ),
+    ledger.object_name(RUN, "instance", "projects/p/zones/z/instances/m", "listed"): "start_vm",
     **{
         ledger.object_name(RUN, kind, f"projects/p/zones/z/{kind}s/m", phase): maker
         for kind, maker in {
