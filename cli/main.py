@@ -179,6 +179,17 @@ def teardown(
     _run(lambda: verb.teardown(run, reason, as_json), as_json)
 
 
+@app.command(epilog="Example: sealtrain resume --reason 'the budget was raised'")
+def resume(
+    reason: Annotated[str, typer.Option(help="Why; it goes on record.")] = "asked for by the operator",
+    as_json: Json = False,
+) -> None:
+    """Admit runs again after the budget was spent: lift the pause that stands."""
+    from cli.verbs import resume as verb
+
+    _run(lambda: verb.resume(reason, as_json), as_json)
+
+
 @app.command(epilog="Example: sealtrain verify results/bundle.json --trust trust.json")
 def verify(
     bundle: Annotated[Path, typer.Argument(help="bundle.json of a run.", metavar="BUNDLE")],

@@ -1,4 +1,4 @@
-"""Objects of Cloud Storage: list, read, stream down; uploads go through Google's own client (`cli.upload`).
+"""Objects of Cloud Storage: list, read, create a record; data goes up by Google's own client (`cli.upload`).
 
 - A listing is complete: every page is read.
 - A record is small and read whole (at most 64 MiB); data is streamed.
@@ -75,6 +75,22 @@ def read_json(api: Api, bucket: str, name: str) -> Any:
         return msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         raise CommandError("a record cannot be read", field=name, got=error, expected="JSON") from error
+
+
+def create(api: Api, bucket: str, name: str, data: bytes) -> bool:
+    """Create a record; False if there is one of that name, which then stands."""
+    answer = api.send(
+        "POST",
+        "storage",
+        f"/upload/storage/v1/b/{bucket}/o",
+        data=data,
+        headers={"Content-Type": "application/json"},
+        params={"uploadType": "media", "name": name, "ifGenerationMatch": "0"},
+        again=True,  # what stands then is ours, or was there before: either way it stands
+    )
+    if answer.status_code not in (200, 412):
+        raise refusal("POST", name, answer)
+    return answer.status_code == 200
 
 
 def md5_of(file: Path) -> str:

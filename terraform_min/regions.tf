@@ -9,6 +9,7 @@ module "region" {
   attestation_root        = var.attestation_root == "" ? "" : file(var.attestation_root)
   auditors                = var.auditors
   blueprint               = local.blueprint
+  budgeted                = var.billing_account != null
   channels                = var.enable_monitoring ? local.channels : []
   deployment              = each.value.deployment
   evidence_retention_days = var.evidence_retention_days

@@ -56,7 +56,7 @@ locals {
         filter = "jsonPayload.event=\"budget.judged\" AND jsonPayload.paused=true"
         pause  = "86400s" # it is said several times a day, for the rest of the month
       } }
-      text = "No new run is admitted until the month ends. Sooner: raise budget_usd, apply, and do what `sealtrain doctor --deployed` says."
+      text = "No new run is admitted until the month ends. Sooner: raise budget_usd, apply, then `sealtrain resume`."
     }
   }
 }

@@ -97,8 +97,11 @@ locals {
     "push receives"     = { on = "project", role = "roles/eventarc.eventReceiver", member = local.member["push"], reason = "receives the storage events" }
     "sink publishes"    = { on = "topic:attestation-logs", role = "roles/pubsub.publisher", member = google_logging_project_sink.attestation.writer_identity, reason = "the sink publishes what tells of attestation, boot integrity and key uses" }
     "storage publishes" = { on = "project", role = "roles/pubsub.publisher", member = local.agents.storage, reason = "storage events go by way of Pub/Sub" }
-    "billing publishes" = { on = "topic:budget-alerts", role = "roles/pubsub.publisher", member = "serviceAccount:billing-budget-alert@system.gserviceaccount.com", reason = "the budget tells its state" }
     "dead letters"      = { on = "topic:dead-letters", role = "roles/pubsub.publisher", member = local.agents.pubsub, reason = "Pub/Sub moves what was refused too often" }
+  }
+  # Google's own account, the same for all its customers: it may publish only where a budget of ours has it do so.
+  budget_grants = !var.budgeted ? {} : {
+    "billing publishes" = { on = "topic:budget-alerts", role = "roles/pubsub.publisher", member = "serviceAccount:billing-budget-alert@system.gserviceaccount.com", reason = "the budget tells its state" }
   }
   dead_letter_grants = { for word, f in local.listeners : "dead letters of ${word}" => {
     on     = "subscription:${word}"
@@ -109,6 +112,7 @@ locals {
 
   grants = merge(
     local.function_grants, local.invoker_grants, local.attested_grants, local.workload_grants, local.build_grants, local.owner_grants,
-    local.auditor_grants, local.impersonation_grants, local.platform_grants, local.dead_letter_grants,
+    local.auditor_grants, local.impersonation_grants, local.platform_grants, local.budget_grants,
+    local.dead_letter_grants,
   )
 }

@@ -30,6 +30,12 @@ variable "blueprint" {
   nullable    = false
 }
 
+variable "budgeted" {
+  description = "Whether a budget tells this region's guard_budget."
+  type        = bool
+  nullable    = false
+}
+
 variable "channels" {
   description = "Notification channels of the alerts; with none there are no alerts."
   type        = list(string)

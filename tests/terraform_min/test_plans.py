@@ -80,6 +80,25 @@ def test_alerts_and_budget_come_with_somebody_to_tell(everything: Applied, place
     assert none["google_monitoring_alert_policy"] == none["google_billing_budget"] == 0
 
 
+def test_googles_billing_may_publish_only_where_a_budget_is(
+    everything: Applied, placeholders: Applied
+) -> None:
+    """Its account is the same for all customers: without a budget of ours it has no right here."""
+
+    def topics(applied: Applied) -> list[str]:
+        members = of(
+            resources(applied.state["values"]["root_module"]), "google_pubsub_topic_iam_member"
+        )
+        agent = "serviceAccount:billing-budget-alert@system.gserviceaccount.com"
+        return sorted(one["values"]["topic"] for one in members if one["values"]["member"] == agent)
+
+    assert [name.rpartition("/")[2] for name in topics(everything)] == [
+        "seal-eu-budget-alerts",
+        "sealtrain-budget-alerts",
+    ]
+    assert topics(placeholders) == []
+
+
 def test_the_alerts_are_those_that_the_doctor_looks_for(everything: Applied) -> None:
     """Each title stands in both places."""
     found = resources(everything.state["values"]["root_module"])

@@ -6,10 +6,12 @@ that a step needs and does not find is NotFoundError: the step before it has not
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeVar
 
 from sealtrain.cloud.storage import Storage
-from sealtrain.rules import names
+from sealtrain.rules import budget, names
+from sealtrain.rules.budget import Pause
 from sealtrain.rules.canonical import Digest, digest, dumps
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.errors import AlreadyExistsError, JobFailedError
@@ -68,6 +70,15 @@ class State:
         """The digest of the order, or None while there is none."""
         data = self._storage.find(self._bucket, names.order(run))
         return None if data is None else digest(data)
+
+    def pause(self, now: datetime) -> Pause | None:
+        """The pause of admission that stands in this month, if one does; it may have come to its end."""
+        last = budget.in_force(self.listed(budget.folder_now(now)))
+        return None if last is None else self._get(last, Pause)
+
+    def listed(self, prefix: str) -> list[str]:
+        """The names of the records below a prefix."""
+        return [one.name for one in self._storage.list(self._bucket, prefix)]
 
     def must_go_on(self, run: str) -> None:
         """Raise JobFailedError once a teardown was asked for: nothing more is made or handed over."""

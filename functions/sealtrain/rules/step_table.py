@@ -332,8 +332,9 @@ LISTENERS: tuple[Function, ...] = (
         "topic:budget-alerts",
         "budget.judged",
         "state",
-        may_create("bucket:state", "say that the budget is spent", prefix=budget.PREFIX),
-        may_read("bucket:state", "compare a pause that stands", budget.PREFIX),
+        may_create("bucket:state", "say that the budget is spent", budget.PAUSE, prefix=budget.PREFIX),
+        may_read("bucket:state", "see which pause stands", budget.PREFIX),
+        may_list("bucket:state", "see at which marks there were pauses, and which were lifted"),
     ),
     _listener(
         "tear_down",

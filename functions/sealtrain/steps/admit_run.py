@@ -85,7 +85,7 @@ def admit_run(
         return Result(run=run, admitted=False, reason=f"claimed by execution {claim.execution}")
     if state.find(names.job(run), FrozenJob) is None:
         try:
-            budget.check(state.find(budget.record_now(clock()), budget.Pause), settings, clock())
+            budget.check(state.pause(clock()), clock())
             frozen = _unchanged(run, upload, storage, settings, datetime.fromisoformat(claim.claimed_at))
         except (RefusedError, UnsupportedError) as refusal:
             _tell_owner(run, upload, refusal, storage, settings, claim.claimed_at)

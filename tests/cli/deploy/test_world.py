@@ -131,7 +131,7 @@ MAKER_OF = {
     **{names.order(RUN): "seal_dataset", names.held(RUN, "sha256:ab"): "seal_dataset"},
     **{names.release(RUN): "submit_job", names.completion(RUN): "record_completion"},
     names.teardown(RUN): "tear_down",
-    "paused/2026-11.json": "guard_budget",
+    "paused/2026-11/500.00.pause.json": "guard_budget",
 }
 WITNESS_OF = {
     **{names.token(RUN): "workload", names.receipt(RUN): "workload"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 import pytest
 from sealtrain.listeners import guard_budget
 from sealtrain.rules import budget, names
+from sealtrain.rules.canonical import dumps
 from sealtrain.rules.errors import InvalidRequestError, RefusedError
 from sealtrain.rules.parsing import parse
 
-from tests.functions.memory import World
+from tests.functions.memory import DiedError, World
 
 # As Google documents it, with a field that is not used and one that nobody knows yet.
 TOLD: dict[str, Any] = {
@@ -65,21 +67,92 @@ def test_the_next_month_runs_are_admitted_again() -> None:
     assert world.admit()
 
 
-def test_a_removed_record_lifts_the_pause() -> None:
-    """What the remedy says."""
+def lifted(world: World) -> str:
+    """An operator lifts the pause that stands, as `sealtrain resume` does; its name."""
+    found = budget.in_force(world.state.listed(budget.folder_now(world.time)))
+    assert found is not None
+    why = budget.Lift(time=world.time, reason="the budget was raised")
+    world.storage.create(names.state_bucket(world.settings), budget.lift(found), dumps(why))
+    return found
+
+
+@pytest.mark.parametrize(
+    "again", [{}, {"costAmount": 812.3}, {"budgetAmount": 1000.0, "costAmount": 999.9}, {"costAmount": 3.0}]
+)
+def test_a_lifted_pause_stays_lifted(again: dict[str, Any]) -> None:
+    """The same notification again, a later one with more cost or a raised budget, a late one with less."""
     world = World()
     world.call(guard_budget, **told())
-    world.storage.delete(names.state_bucket(world.settings), "paused/2026-11.json")
+    lifted(world)
+    found = world.call(guard_budget, **told(**again))
+    assert (found.paused, found.made, found.until) == (False, False, "")
     assert world.admit()
 
 
-def test_the_first_pause_of_a_month_stands() -> None:
-    """The same notification again, or a later one with another cost, changes nothing."""
+@pytest.mark.parametrize("reached", [{"costAmount": 1000.0}, {"costAmount": 700.0, "budgetAmount": 700.0}])
+def test_a_further_mark_pauses_anew(reached: dict[str, Any]) -> None:
+    """The budget spent a second time, or a raised one spent: an operator is to decide again."""
     world = World()
     world.call(guard_budget, **told())
-    before = world.state.find("paused/2026-11.json", budget.Pause)
-    assert world.call(guard_budget, **told(costAmount=700.5)).paused
-    assert world.state.find("paused/2026-11.json", budget.Pause) == before
+    first = lifted(world)
+    found = world.call(guard_budget, **told(**reached))
+    assert (found.paused, found.made) == (True, True)
+    with pytest.raises(RefusedError, match="reached the budget"):
+        world.admit()
+    assert world.call(guard_budget, **told(**reached)).made is False, "told again"
+    assert lifted(world) != first
+    assert world.call(guard_budget, **told()).paused is False, "the first mark, late"
+    assert world.admit()
+
+
+def test_a_nearer_mark_told_late_makes_no_pause() -> None:
+    """The first that was heard of is twice the budget; once is no news after that, lifted or not."""
+    world = World()
+    assert world.call(guard_budget, **told(costAmount=1010.0)).made
+    assert world.call(guard_budget, **told()).made is False
+    lifted(world)
+    found = world.call(guard_budget, **told())
+    assert (found.paused, found.made) == (False, False)
+
+
+def test_a_delivery_that_was_cut_off_is_judged_anew() -> None:
+    """Dying before the record leaves nothing, dying after it the pause: the next delivery ends the same."""
+    for dies_at in (1, 0):
+        world = World()
+        world.storage.dies_at = dies_at
+        with suppress(DiedError):
+            world.call(guard_budget, **told())
+        world.storage.dies_at = 0
+        assert world.call(guard_budget, **told()).paused
+        assert len(world.state.listed(budget.PREFIX)) == 1
+
+
+def test_the_first_pause_at_a_mark_stands() -> None:
+    """The same notification again, or a later one with more cost, changes nothing and says what stands."""
+    world = World()
+    assert world.call(guard_budget, **told()).made
+    (name,) = world.state.listed(budget.PREFIX)
+    before = world.state.find(name, budget.Pause)
+    found = world.call(guard_budget, **told(costAmount=700.5))
+    assert (found.paused, found.made, found.cost) == (True, False, 700.5)
+    assert world.state.find(name, budget.Pause) == before
+
+
+def test_below_the_budget_a_pause_that_stands_is_told() -> None:
+    """A budget that was raised lifts no pause; a person does."""
+    world = World()
+    world.call(guard_budget, **told())
+    found = world.call(guard_budget, **told(budgetAmount=2000.0))
+    assert (found.paused, found.made, found.until) == (True, False, "2026-12-01T07:00:00+00:00")
+
+
+def test_a_month_that_is_over_pauses_nothing() -> None:
+    """The last notification of a month may come in the next."""
+    world = World()
+    world.time = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    found = world.call(guard_budget, **told())
+    assert (found.paused, found.made) == (False, False)
+    assert world.admit()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +177,7 @@ def test_another_budget_says_nothing() -> None:
     [
         {"costAmount": "500"},
         {"costAmount": None},
+        {"costAmount": 1e300},
         {"budgetAmount": 0},
         {"costIntervalStart": "2026-11-01"},
         {"costIntervalStart": "2026-11-01T07:00:00"},
