@@ -63,10 +63,10 @@ _PHASES: tuple[tuple[str, str, str, str, bool], ...] = (
         False,
     ),
     ("start_vm", "the confidential VM was started", "evidence", r"ledger/.*\.instance\.made\.json", True),
-    ("attest", "the VM attested itself", "evidence", r"evidence/token\.json", True),
+    ("attest", "the VM attested itself", "shown", r"token\.json", True),
     ("verify_evidence", "the attestation was judged", "evidence", r"evidence/verdict\.json", True),
     ("submit_job", "the wrapped data key was handed over", "state", r"release\.json", True),
-    ("train", "the workload signed its receipt", "evidence", r"evidence/receipt\.json", True),
+    ("train", "the workload signed its receipt", "shown", r"receipt\.json", True),
     ("record_completion", "the end of the training was recorded", "state", r"completion\.json", False),
     (
         "publish_model",
@@ -86,7 +86,10 @@ def derive(
     closed: Mapping[str, Any] | None = None,
     refusal: dict[str, Any] | None = None,
 ) -> Progress:
-    """Progress from (name below the run's prefix, created) pairs of the buckets `state` and `evidence`."""
+    """Progress from (name below the run's prefix, created) pairs of the buckets `state` and `evidence`.
+
+    `shown` is what the machine itself put into the evidence bucket.
+    """
     listed = {where: list(pairs) for where, pairs in records.items()}
     phases = []
     for word, sentence, where, pattern, needed in _PHASES:

@@ -31,6 +31,9 @@ def progress(api: Api, settings: Settings, run: str) -> Progress:
         ]
         for where, bucket in buckets.items()
     }
+    mine = [objects.find(api, buckets["evidence"], name) for name in (names.token(run), names.receipt(run))]
+    below = names.shown_prefix(run)
+    records["shown"] = [(one.name.removeprefix(below), one.created) for one in mine if one is not None]
     closed = None
     if any(name == "closed.json" for name, _ in records["evidence"]):
         closed = objects.read_json(api, buckets["evidence"], names.closed(run))

@@ -191,9 +191,9 @@ def test_the_trusted_code_does_not_grow_unnoticed() -> None:
     lines = {name: len(data.splitlines()) for name, data in files.items() if not name.startswith("trainer/")}
     own = {name: count for name, count in lines.items() if name.startswith("workload/")}
     assert set(own) == {f"workload/{f.name}" for f in (ROOT / "workload").glob("*.py")}
-    assert sum(own.values()) <= 1240
+    assert sum(own.values()) <= 1250
     assert max(own.values()) <= 210
-    assert sum(lines.values()) - sum(own.values()) <= 1370
+    assert sum(lines.values()) - sum(own.values()) <= 1430
     rooms = {name.rpartition("/")[0] for name in lines}
     assert rooms == {"workload", "sealtrain", "sealtrain/rules", "sealtrain/sealing"}
     assert not [name for name in lines if name.endswith(("names.py", "settings.py", "job.py"))]

@@ -1,8 +1,8 @@
 """Attest this VM, await the wrapped data key, and unwrap it.
 
 - Tokens for evidence (PKI, so that they verify offline for years) are stored as issued: the first before
-  anything else, a fresh one at every interval of the order. One for Google's token exchange is kept
-  in memory, never written or logged.
+  anything else, a fresh one at every interval of the order, where no other VM can tell that it will stand.
+  One for Google's token exchange is kept in memory, never written or logged.
 - All carry a nonce over the order's digest and the fresh signing key, so none fits another run.
 - A key is unwrapped only with what it was bound to as associated data: the order's digest; for a key that the
   data's owner wrapped before there was an order, the digest of the owner's manifest, which the order names.
@@ -15,7 +15,7 @@ import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sealtrain.rules import canonical
+from sealtrain.rules import canonical, later
 from sealtrain.rules.order import HeldKey, Order
 from sealtrain.sealing import DataKey, SealingError
 
@@ -36,6 +36,7 @@ class Attestation:
         self.public_key_pem = public.public_bytes(Encoding.PEM, form).decode()
         der = public.public_bytes(Encoding.DER, form)
         self._nonce = hashlib.sha256(f"{order_digest}\n".encode() + der).hexdigest()
+        self._places = later.public(order.evidence.places)
         self._shown, self._due = 0, 0.0
 
     def sign(self, data: bytes) -> bytes:
@@ -57,12 +58,18 @@ class Attestation:
             "public_key_pem": self.public_key_pem,
             "order_digest": self._order_digest,
         }
-        number = f"{self._shown:05d}/" if self._shown else ""
-        name = f"{place.prefix}evidence/{number}token.json"
-        self._shown += 1  # tried once: what may stand there then is another's, or ours with the answer lost
-        cloud.create_record(place.bucket, name, canonical.dumps(record))
+        if self._shown and cloud.read(place.bucket, self._next()) is not None:
+            self._shown += 1  # an earlier try came through, and its answer did not
+        cloud.create_record(place.bucket, self._next(), canonical.dumps(record))
+        self._shown += 1
         self._due = time.monotonic() + place.renew_s
         return True
+
+    def _next(self) -> str:
+        prefix = self._order.evidence.prefix
+        if not self._shown:
+            return f"{prefix}token.json"
+        return later.place(prefix, self._key, self._places, self._shown)
 
     def unwrap(self, cloud: Cloud, kms_key: str, wrapped: str, bound_to: str) -> DataKey:
         """Open a wrapped key as the attested principal. Raises WorkloadError when refused."""

@@ -39,7 +39,7 @@ def sign_receipt(
     keyid = signing.key_id(attestation.public_key_pem)
     signed = signing.sign(_RECEIPT_TYPE, canonical.dumps(receipt), attestation.sign, keyid)
     data = signing.serialize(signed)
-    cloud.create_record(order.evidence.bucket, f"{order.evidence.prefix}evidence/receipt.json", data)
+    cloud.create_record(order.evidence.bucket, f"{order.evidence.prefix}receipt.json", data)
     return canonical.digest(data)
 
 

@@ -42,11 +42,12 @@ locals {
   } }]...)
 
   # One account serves all runs: what tells them apart is the order that each VM attests. So it may write
-  # token and receipt, and nothing that a verdict, a ledger or a proof stands in. It may write no log entry:
+  # token and receipt below shown/, where no function lists anything, and nothing where a verdict, a ledger or a
+  # proof stands: however much a VM writes, it stands in nobody's way. It may write no log entry:
   # an alarm in a log tears a run down, so it has to be the platform's word. The same goes for builds, whose
   # steps are other people's libraries; Cloud Build shows their output without.
   own_state    = "resource.name.startsWith(\"projects/_/buckets/${local.prefix}-state/objects/runs/\") && (resource.name.endsWith(\"/order.json\") || resource.name.endsWith(\"/release.json\"))"
-  own_evidence = "resource.name.startsWith(\"projects/_/buckets/${local.prefix}-evidence/objects/runs/\") && (resource.name.endsWith(\"/token.json\") || resource.name.endsWith(\"/evidence/receipt.json\"))"
+  own_evidence = "resource.name.startsWith(\"projects/_/buckets/${local.prefix}-evidence/objects/shown/\")"
   any_sealed   = "resource.name.startsWith(\"projects/_/buckets/${local.prefix}-r\")"
 
   workload_grants = { for name, g in {

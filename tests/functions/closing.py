@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from sealtrain.cloud.ledger import Ledger
 from sealtrain.cloud.state import State
-from sealtrain.rules import canonical, names, receipt, records, signing
+from sealtrain.rules import canonical, later, names, receipt, records, signing
 from sealtrain.rules.errors import NotFoundError
 from sealtrain.rules.ledger import zone_of
 from sealtrain.rules.resources import BucketInfo, Execution, KeyVersion, Operation, Resource
@@ -196,11 +196,17 @@ class World(memory.World):
         self.show(run, records.TokenRecord(text, pem, digest))
 
     def show(self, run: str, record: records.TokenRecord) -> None:
-        """Write a token record as the workload does: the first, then numbered ones."""
-        prefix = f"{names.evidence_prefix(run)}evidence/"
-        number = len([one for one in self.storage.list(self.evidence, prefix) if "token.json" in one.name])
-        name = f"{prefix}{number:05d}/token.json" if number else names.token(run)
-        self.storage.create(self.evidence, name, canonical.dumps(record))
+        """Write a token record as the workload does: the first, then where only it and the functions look."""
+        number = 0
+        while self.storage.find(self.evidence, self.place(run, number)) is not None:
+            number += 1
+        self.storage.create(self.evidence, self.place(run, number), canonical.dumps(record))
+
+    def place(self, run: str, number: int) -> str:
+        """Where the machine puts its n-th later token; the first for 0."""
+        public = later.public(self.state.order(run)[0].evidence.places)
+        prefix = names.shown_prefix(run)
+        return later.place(prefix, self.workload_key, public, number) if number else names.token(run)
 
     def train(self, run: str, /, **changes: Any) -> None:
         """The machine trains: sealed model, manifest, receipt, completion."""

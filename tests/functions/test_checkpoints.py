@@ -147,7 +147,7 @@ def refuse(world: Attempts, run: str, record: str, why: Finding) -> None:
 
 
 @pytest.mark.parametrize(
-    "record", ["evidence/00001/judgement.json", "evidence/lost.json", "alerts/one.alert.json"]
+    "record", ["judgements/00001/judgement.json", "evidence/lost.json", "alerts/one.alert.json"]
 )
 def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> None:
     """A refused later token or an alarm outweighs the word of the machine that it was preempted."""
@@ -161,12 +161,12 @@ def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> 
 
 
 def test_a_record_that_is_not_the_machine_s_own_takes_no_checkpoint_away() -> None:
-    """What any VM may put beside its tokens was judged and is foreign: it says nothing of this machine."""
+    """What was judged and is foreign says nothing of this machine."""
     world = Attempts()
     run = world.attempt(1)
     world.preempt(run)
     why = Finding(reason="malformed", field="token", got="x", expected="a token", sentence=token.GENUINE)
-    refuse(world, run, "evidence/00007/judgement.json", why)
+    refuse(world, run, "judgements/00007/judgement.json", why)
     world.call(tear_down, run=run)
     assert world.left() == {run}
     assert world.resumed(world.attempt(2)) == run

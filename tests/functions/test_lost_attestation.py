@@ -81,7 +81,7 @@ def test_a_worse_later_token_is_a_record_and_ends_the_claim(released: bool) -> N
     later(world, run, dbgstat="enabled")
     told = refused(world, run)
     found = loss(world, run)
-    name = f"runs/{run}/evidence/00002/token.json"
+    name = world.place(run, 2)
     assert (found.token, found.released, found.time) == (name, released, world.time.isoformat())
     assert found.token_sha256 == canonical.digest(world.storage.get(world.evidence, name))
     assert [one.reason for one in found.reasons] == ["debug"]
@@ -114,7 +114,7 @@ def test_silence_names_the_last_good_token() -> None:
     refused(world, run)
     found = loss(world, run)
     assert [one.reason for one in found.reasons] == ["silence"]
-    assert found.token == f"runs/{run}/evidence/00001/token.json"
+    assert found.token == world.place(run, 1)
     assert attested(closed(world, run).predicate.claims).verdict == "not_met"
 
 
@@ -170,7 +170,7 @@ def test_a_loss_without_its_token_is_no_good_bundle() -> None:
     run = accepted(world)
     later(world, run, dbgstat="enabled")
     refused(world, run)
-    world.storage.objects.pop((world.evidence, f"runs/{run}/evidence/00001/token.json"))
+    world.storage.objects.pop((world.evidence, world.place(run, 1)))
     world.end(run, {"code": "evidence_refused"})
     signed = world.storage.get(world.evidence, names.bundle(run))
     failed = [one for one in bundle.verify_bundle(signed, PEM, authority.root_pem()) if not one.ok]

@@ -89,7 +89,7 @@ def test_a_stolen_sealed_dataset_opens_nowhere(world: World, few_lines: bytes) -
         frozen,
         run=thief,
         dataset=msgspec.structs.replace(frozen.dataset, bucket=copies.name),
-        evidence=msgspec.structs.replace(frozen.evidence, prefix=names.evidence_prefix(thief)),
+        evidence=msgspec.structs.replace(frozen.evidence, prefix=names.shown_prefix(thief)),
         release=msgspec.structs.replace(
             frozen.release, object=names.gs(world.state.name, names.release(thief))
         ),

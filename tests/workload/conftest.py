@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealtrain.rules import canonical
+from sealtrain.rules import canonical, later, signing
 from sealtrain.rules.sealed import dataset_id
 from sealtrain.sealing import DataKey, associated_data, count_parts, new_data_key, seal
 
@@ -34,6 +34,7 @@ class Run:
     app: Path
     files: dict[str, bytes]
     key: DataKey = field(default_factory=new_data_key)
+    place_key: later.PlaceKey = field(default_factory=later.PlaceKey.new)
     order: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
 
@@ -77,9 +78,10 @@ class Run:
             },
             "evidence": {
                 "bucket": "evidence",
-                "prefix": "runs/r0123456789ab/",
+                "prefix": "shown/r0123456789ab/",
                 "audience": "sealtrain-evidence",
                 "renew_s": 3600,
+                "places": self.place_key.public(),
             },
             "events_topic": "projects/p/topics/events",
         }
@@ -155,6 +157,20 @@ class Run:
         process.send_signal(number)
         printed, _ = process.communicate(timeout=30)
         return process.returncode, printed
+
+    def place(self, number: int) -> tuple[str, str]:
+        """Bucket and name of the n-th later token; of the first while that is not there."""
+        prefix = self.order["evidence"]["prefix"]
+        first = ("evidence", f"{prefix}token.json")
+        if first not in self.world.objects or not number:
+            return first
+        machines = signing.public_key(json.loads(self.world.objects[first])["public_key_pem"])
+        return "evidence", later.place(prefix, self.place_key.key(), machines, number)
+
+    def stands(self, number: int) -> bool:
+        """Whether the n-th later token was shown."""
+        place = self.place(number)
+        return place != self.place(0) and place in self.world.objects
 
     def record(self, bucket: str, name: str) -> Any:
         """Read a JSON object that the run wrote."""

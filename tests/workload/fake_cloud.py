@@ -28,11 +28,15 @@ _CLOSED_BY_THE_ACCOUNT = ("/v1/owner-key:encrypt", "/v1/checkpoint-key:encrypt")
 
 @dataclass
 class Fault:
-    """Answer `status` to the next `times` requests whose path holds `path`."""
+    """Answer `status` to the next `times` requests whose path holds `path`.
+
+    `done`: an upload is done all the same, and only its answer is lost.
+    """
 
     path: str
     status: int
     times: int = 1
+    done: bool = False
 
 
 @dataclass
@@ -102,11 +106,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.world.bodies.append(data)
         return data
 
-    def faulty(self) -> bool:
+    def faulty(self, done: bool = False) -> bool:
         for fault in self.world.faults:
-            if fault.times and fault.path in unquote(self.path):
+            if fault.times and fault.done == done and fault.path in unquote(self.path):
                 fault.times -= 1
-                self.body()
+                if not done:
+                    self.body()
                 self.answer(fault.status, {})
                 return True
         return False
@@ -158,7 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(412)
             return
         self.world.objects[key] = data
-        self.answer(200, {"crc32c": crc32c_of(data)})
+        if not self.faulty(done=True):
+            self.answer(200, {"crc32c": crc32c_of(data)})
 
     def call(self, path: str, asked: dict[str, Any]) -> None:
         world, bearer = self.world, self.bearer()

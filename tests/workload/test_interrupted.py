@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealtrain.rules import receipt
+from sealtrain.rules import later, receipt
 
 from tests.workload.conftest import Run
 from tests.workload.fake_cloud import Fault, sha256
@@ -90,7 +90,7 @@ def next_attempt(make_run: Make, first: Run, **changes: Any) -> Run:
     """The order of another attempt, which goes on from what the first left."""
     run = make_run(GOES_ON)
     run.order["run"] = "r0123456789ac"
-    run.order["evidence"]["prefix"] = "runs/r0123456789ac/"
+    run.order["evidence"]["prefix"] = "shown/r0123456789ac/"
     run.order["output"]["prefix"] = "r0123456789ac/"
     run.order["checkpoint"]["resume"] = {
         "run": "r0123456789ab",
@@ -113,8 +113,8 @@ def test_a_checkpoint_leaves_sealed_and_comes_back(make_run: Make) -> None:
     second = next_attempt(make_run, first)
     code, printed = second.finish()
     assert code == 0, printed
-    token = second.record("evidence", "runs/r0123456789ac/evidence/token.json")
-    envelope = second.world.objects["evidence", "runs/r0123456789ac/evidence/receipt.json"]
+    token = second.record("evidence", "shown/r0123456789ac/token.json")
+    envelope = second.world.objects["evidence", "shown/r0123456789ac/receipt.json"]
     assert receipt.parse(envelope, token["public_key_pem"]).metrics == {"found": 4000}
 
 
@@ -152,33 +152,57 @@ def test_a_checkpoint_that_cannot_be_written_is_not_spoken_of(make_run: Make) ->
     assert (unsigned(run)[0]["reason"], unsigned(run)[0]["left_digest"]) == ("preempted", None)
 
 
-def test_a_machine_that_trains_shows_itself_anew(make_run: Make) -> None:
-    """At every interval a fresh token, same key and nonce, in a numbered record; a refusal in between is
-    waited out, and the training goes on.
-    """
+def trains(make_run: Make) -> Run:
+    """A run that is to attest every second."""
     run = make_run(GOES_ON)
     run.order["evidence"]["renew_s"] = 1
     run.freeze()
     run.release()
-    third = ("evidence", f"{EVIDENCE}/00002/token.json")
-    code, printed = run.stop_when(lambda: third in run.world.objects)
-    tokens = [run.record("evidence", f"{EVIDENCE}/{place}token.json") for place in ("", "00001/", "00002/")]
+    return run
+
+
+def shown(run: Run, count: int) -> list[dict[str, Any]]:
+    """Its first token and the later ones, where the functions look for them."""
+    return [run.record(*run.place(number)) for number in range(count)]
+
+
+def test_a_machine_that_trains_shows_itself_anew(make_run: Make) -> None:
+    """At every interval a fresh token, same key and nonce, in the next place; a refusal in between is
+    waited out, and the training goes on.
+    """
+    run = trains(make_run)
+    run.world.faults.append(Fault(f"name={EVIDENCE}/00001-", 403))
+    code, printed = run.stop_when(lambda: run.stands(2))
+    tokens = shown(run, 3)
     assert code == 1, printed
+    assert "workload.not_attested" in printed
     assert len({token["token"] for token in tokens}) == 3
     assert len({token["public_key_pem"] for token in tokens}) == 1
     asked = [asked for asked in run.world.asked_tokens if asked["token_type"] == "PKI"]
     assert len({str(one["nonces"]) for one in asked}) == 1
 
 
-def test_a_place_that_another_took_is_passed_over(make_run: Make) -> None:
-    """Who puts a record where the next token belongs does not silence the VM: it takes the next number."""
-    run = make_run(GOES_ON)
-    run.order["evidence"]["renew_s"] = 1
-    run.freeze()
-    taken = ("evidence", f"{EVIDENCE}/00001/token.json")
-    run.world.objects[taken] = b"{}"
-    run.release()
-    third = ("evidence", f"{EVIDENCE}/00003/token.json")
-    code, printed = run.stop_when(lambda: third in run.world.objects)
+def test_a_token_whose_answer_was_lost_leaves_no_gap(make_run: Make) -> None:
+    """It stands, so the next goes into the next place: who looks for them finds one after the other."""
+    run = trains(make_run)
+    run.world.faults.append(Fault("/00001-", 403, done=True))
+    code, printed = run.stop_when(lambda: run.stands(3))
     assert code == 1, printed
-    assert run.world.objects[taken] == b"{}"
+    assert "workload.not_attested" in printed
+    assert len({token["token"] for token in shown(run, 4)}) == 4
+
+
+def test_no_place_can_be_taken_in_advance(make_run: Make) -> None:
+    """Who knows the run and its order puts records where tokens were once looked for: the VM goes elsewhere.
+    A place is told by the machine's key and the run's own; by what the order shows alone, it is another.
+    """
+    run = trains(make_run)
+    for number in range(30):
+        run.world.objects["evidence", f"{EVIDENCE}/{number:05d}/token.json"] = b"{}"
+    code, printed = run.stop_when(lambda: run.stands(2))
+    assert code == 1, printed
+    assert "workload.not_attested" not in printed
+    order_alone = later.public(run.order["evidence"]["places"])
+    another = later.PlaceKey.new().key()
+    guesses = {later.place(f"{EVIDENCE}/", another, order_alone, number) for number in range(3)}
+    assert guesses.isdisjoint(name for _, name in run.world.objects)

@@ -11,7 +11,7 @@ from sealtrain.rules import canonical
 
 from tests.workload.conftest import Run
 
-EVIDENCE = "runs/r0123456789ab/evidence"
+EVIDENCE = "shown/r0123456789ab"
 
 
 def unsigned(run: Run) -> list[dict[str, Any]]:

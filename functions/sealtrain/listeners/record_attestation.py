@@ -22,8 +22,9 @@ from sealtrain.rules import canonical, logs, names, records, tables
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, RefusedError
-from sealtrain.rules.evidence import attested, policy
+from sealtrain.rules.evidence import attested, policy, renewals
 from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.later import PlaceKey
 from sealtrain.rules.ledger import Entry
 from sealtrain.rules.order import parse_order
 from sealtrain.rules.settings import Settings
@@ -110,31 +111,34 @@ def _known_run(entry: logs.LogEntry, storage: Storage, settings: Settings) -> st
 
 def _later_tokens(run: str, entries: list[Entry], storage: Storage, settings: Settings) -> list[Finding]:
     """Judge the later tokens that have no judgement yet; give what is wrong with the machine's own."""
-    bucket, first = names.evidence_bucket(settings), names.token(run)
-    stored = {one.name: one.created for one in storage.list(bucket, names.token_prefix(run))}
-    shown = sorted(
-        (name for name in stored if name.endswith("/token.json") and name != first),
-        key=lambda name: (stored[name], name),
-    )
-    if not shown or first not in stored:
+    bucket, state = names.evidence_bucket(settings), names.state_bucket(settings)
+    shown = storage.find(bucket, names.token(run))
+    if shown is None:
         return []
-    found: list[Finding] = []
-    seen = {_token_digest(storage.get(bucket, first))}
-    for name in shown:
-        data, judged = storage.get(bucket, name), names.judgement(name)
-        if judged not in stored:
-            verdict = _judge(run, entries, data, stored[name], frozenset(seen), storage, settings)
-            with suppress(AlreadyExistsError):  # the first judgement stands
-                storage.create(bucket, judged, canonical.dumps(verdict))
-        verdict = records.parse(storage.get(bucket, judged), records.VerdictRecord, judged)
-        found += () if attested.is_foreign(verdict) else verdict.reasons
-        seen.add(verdict.token_digest)
-    return found
+    first = records.parse(shown, records.TokenRecord, "token.json")
+    key = records.parse(storage.get(state, names.place_key(run)), PlaceKey, "places.json")
+    place = renewals.places(run, key, first)
+    judged = [one.name for one in storage.list(bucket, names.judgement_prefix(run))]
+    new = renewals.newest_first(
+        lambda number: storage.stat(bucket, place(number)),
+        lambda one: names.judgement(run, one.number) not in judged,
+    )
+    verdicts = [records.parse(storage.get(bucket, name), records.VerdictRecord, name) for name in judged]
+    seen = {canonical.digest(first.token.encode()), *(one.token_digest for one in verdicts)}
+    for one in reversed(new):
+        data, name = storage.get(bucket, one.stored.name), names.judgement(run, one.number)
+        verdict = _judge(run, entries, first, data, one.stored.created, frozenset(seen), storage, settings)
+        with suppress(AlreadyExistsError):  # the first judgement stands
+            storage.create(bucket, name, canonical.dumps(verdict))
+        verdicts.append(records.parse(storage.get(bucket, name), records.VerdictRecord, name))
+        seen.add(verdicts[-1].token_digest)
+    return [reason for one in verdicts if not attested.is_foreign(one) for reason in one.reasons]
 
 
 def _judge(
     run: str,
     entries: list[Entry],
+    first: records.TokenRecord,
     data: bytes,
     created: str,
     seen: frozenset[str],
@@ -145,14 +149,13 @@ def _judge(
     order = storage.get(state, names.order(run))
     plan = records.parse(storage.get(state, names.plan(run)), Plan, "plan.json")
     machine = attested.machine_of(entries, plan)
-    first = storage.get(names.evidence_bucket(settings), names.token(run))
     if machine is None:
         raise RefusedError(
             "a token, and no machine on the ledger", code="no_machine", field="ledger", got=run
         )
     return attested.again(
         data,
-        first=records.parse(first, records.TokenRecord, "token.json"),
+        first=first,
         order=parse_order(order),
         order_digest=canonical.digest(order),
         machine=machine,
@@ -161,10 +164,6 @@ def _judge(
         at=datetime.fromisoformat(created),
         seen=seen,
     )
-
-
-def _token_digest(data: bytes) -> str:
-    return canonical.digest(records.parse(data, records.TokenRecord, "token.json").token.encode())
 
 
 def _silence(

@@ -162,8 +162,11 @@ def _preempted(request: Request, storage: Storage, settings: Settings) -> record
             return None
     last = records.parse(storage.get(state, completion), records.Completion, "completion.json")
     evidence = names.evidence_bucket(settings)
-    stored = [one.name for one in storage.list(evidence, names.evidence_prefix(request.run))]
-    trusted = was_trusted(request.run, stored, lambda name: storage.get(evidence, name))
+    trusted = was_trusted(
+        request.run,
+        lambda prefix: [one.name for one in storage.list(evidence, prefix)],
+        lambda name: storage.find(evidence, name),
+    )
     return last if last.reason == "preempted" and trusted else None
 
 

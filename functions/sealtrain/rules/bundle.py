@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from sealtrain.rules import canonical, dsse, ledger, receipt, signing
+from sealtrain.rules import canonical, dsse, ledger, names, receipt, signing
 from sealtrain.rules.claims import Claim, evaluate
 from sealtrain.rules.cost import Cost
 from sealtrain.rules.errors import EvidenceError, SealtrainError
@@ -285,7 +285,8 @@ def _differences(stated: Any, found: Any, where: str = "") -> Iterator[str]:
 def _records(evidence: Evidence) -> Check:
     every = [*evidence.records.values(), *evidence.ledger, *evidence.logs]
     wrong = [one.name for one in every if canonical.digest(one.text.encode()) != one.sha256]
-    outside = [one.name for one in every if not one.name.startswith(f"runs/{evidence.run}/")]
+    own = names.evidence_prefix(evidence.run), names.shown_prefix(evidence.run)
+    outside = [one.name for one in every if not one.name.startswith(own)]
     if wrong or outside:
         return Check("records", False, f"wrong digest: {wrong}, of another run: {outside}")
     return Check("records", True, f"{len(every)} records have their digests")

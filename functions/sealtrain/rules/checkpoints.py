@@ -8,24 +8,28 @@ Rules enforced here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from sealtrain.rules import names, records
 from sealtrain.rules.errors import EvidenceError
 
 
-def was_trusted(run: str, stored: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Whether the machine was trusted to its end; `stored` names the run's objects in the evidence bucket."""
-    judged = [name for name in stored if name.endswith(("/verdict.json", "/judgement.json"))]
-    return (
-        names.verdict(run) in stored
-        and names.lost(run) not in stored
-        and not any(name.endswith(".alert.json") for name in stored)
-        and not any(_speaks_against(records.parse(read(n), records.VerdictRecord, n)) for n in judged)
-    )
+def was_trusted(
+    run: str, listed: Callable[[str], list[str]], find: Callable[[str], bytes | None]
+) -> bool:
+    """Whether the machine was trusted to its end, by the evidence bucket.
+
+    `listed` gives the names below a prefix, `find` an object's bytes or None.
+    """
+    verdict = find(names.verdict(run))
+    if verdict is None or find(names.lost(run)) is not None or listed(names.alert_prefix(run)):
+        return False
+    judgements = (find(name) for name in listed(names.judgement_prefix(run)))
+    return not any(_speaks_against(one) for one in (verdict, *judgements) if one is not None)
 
 
-def _speaks_against(judged: records.VerdictRecord) -> bool:
+def _speaks_against(record: bytes) -> bool:
+    judged = records.parse(record, records.VerdictRecord, "the judgement")
     if judged.verdict == "met":
         return False
     from sealtrain.rules.evidence import attested  # its libraries are seldom needed here

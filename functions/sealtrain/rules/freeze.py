@@ -20,8 +20,13 @@ from sealtrain.rules.settings import Settings
 EVIDENCE_AUDIENCE = "sealtrain-evidence"
 
 
-def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset, kms_key: str = "") -> Order:
-    """The order of an admitted job and its sealed dataset; `kms_key` is the owner's, who sealed it."""
+def order_of(
+    settings: Settings, frozen: FrozenJob, dataset: Dataset, places: str, kms_key: str = ""
+) -> Order:
+    """The order of an admitted job and its sealed dataset.
+
+    `places` is the public half of the run's place key; `kms_key` the key of the owner, who sealed it.
+    """
     run = frozen.run
     uploaded = frozen.objects if frozen.manifest is None else (frozen.manifest, *frozen.objects)
     return Order(
@@ -61,9 +66,10 @@ def order_of(settings: Settings, frozen: FrozenJob, dataset: Dataset, kms_key: s
         ),
         evidence=EvidencePlace(
             bucket=names.evidence_bucket(settings),
-            prefix=names.evidence_prefix(run),
+            prefix=names.shown_prefix(run),
             audience=EVIDENCE_AUDIENCE,
             renew_s=settings.attest_every_s,
+            places=places,
         ),
         events_topic=names.topic(settings, "job-events"),
     )

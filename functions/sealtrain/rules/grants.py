@@ -4,6 +4,8 @@
   deletes state or evidence.
 - Who creates records in state or evidence creates its own and no others, by the ending of their names:
   only verify_evidence gives a verdict, only start_vm says that a VM was made, only tear_down that it is gone.
+- What machines write into the evidence bucket stands below `shown/`, where nothing is listed: there is no end
+  to what a machine may put there, and so nothing of ours waits for it.
 - A listing is checked against the bucket's own name, so it cannot be narrowed by prefix. Who may not
   list is told "forbidden" of an object that is not there: who must tell the difference may list.
 - Compute's permissions hold in the whole project: the platform has no policy per machine that is not
@@ -96,6 +98,7 @@ def may_make_machines(reason: str, *more: str) -> Grant:
 STATE_READ = may_read("bucket:state", "read the run's records", "runs/")
 SEE_STATE = may_list("bucket:state", "tell a record that does not stand yet")
 EVIDENCE_READ = may_read("bucket:evidence", "read the run's evidence, compare what it repeats", "runs/")
+SHOWN_READ = may_read("bucket:evidence", "read what the run's machine showed", "shown/")
 LEDGER_LIST = may_list("bucket:evidence", "read the run's ledger, tell a record that does not stand yet")
 SEE_MACHINES = Grant(
     "project", ("compute.instances.get",), "see whether the VM lives, and tell a silent one from a slow one"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import NewType
 
 from sealtrain.rules.canonical import dumps, hex_of
@@ -47,39 +48,27 @@ def checked_run_id(text: str) -> RunId:
 # --- buckets -------------------------------------------------------------------------------
 
 
-def inbox_bucket(s: Settings) -> str:
-    """Where owners put data; refusals are written there too."""
-    return f"{s.deployment}-{s.project}-inbox"
+def _bucket(word: str, what: str) -> Callable[[Settings], str]:
+    """The function that names the deployment's bucket of this word."""
+
+    def name(s: Settings) -> str:
+        return f"{s.deployment}-{s.project}-{word}"
+
+    name.__doc__ = what
+    return name
 
 
-def state_bucket(s: Settings) -> str:
-    """A run's working records: claim, job, plan, order, release, completion."""
-    return f"{s.deployment}-{s.project}-state"
-
-
-def evidence_bucket(s: Settings) -> str:
-    """Ledger, tokens, receipts, bundles: write-once, under retention."""
-    return f"{s.deployment}-{s.project}-evidence"
-
-
-def models_bucket(s: Settings) -> str:
-    """Sealed models; they stay."""
-    return f"{s.deployment}-{s.project}-models"
-
-
-def checkpoints_bucket(s: Settings) -> str:
-    """Sealed checkpoints, each for the next attempt; what is removed here is gone."""
-    return f"{s.deployment}-{s.project}-checkpoints"
+inbox_bucket = _bucket("inbox", "Where owners put data; refusals are written there too.")
+state_bucket = _bucket("state", "A run's working records: claim, job, plan, order, release, completion.")
+evidence_bucket = _bucket("evidence", "Ledger, tokens, receipts, bundles: write-once, under retention.")
+models_bucket = _bucket("models", "Sealed models; they stay.")
+checkpoints_bucket = _bucket("checkpoints", "Sealed, each for the next attempt; what is removed is gone.")
+sealed_bucket_prefix = _bucket("r", "What every sealed bucket's name begins with and no other bucket's does.")
 
 
 def sealed_bucket(s: Settings, run: str) -> str:
     """The run's own bucket of sealed data parts; removed with the run."""
     return f"{sealed_bucket_prefix(s)}{run.removeprefix('r')}"
-
-
-def sealed_bucket_prefix(s: Settings) -> str:
-    """What every sealed bucket's name begins with and no other bucket's does."""
-    return f"{s.deployment}-{s.project}-r"
 
 
 def gs(bucket: str, name: str) -> str:
@@ -90,29 +79,53 @@ def gs(bucket: str, name: str) -> str:
 # --- objects -------------------------------------------------------------------------------
 
 
-def refusal(run: str) -> str:
-    """Inbox: why the upload was refused."""
-    return f"refused/{run}.json"
+def _of_run(pattern: str, what: str) -> Callable[[str], str]:
+    """The function that names this object, or what such names begin with, of a run."""
+
+    def name(run: str) -> str:
+        return pattern.replace("RUN", run)
+
+    name.__doc__ = what
+    return name
 
 
-def claim(run: str) -> str:
-    """State: who claimed the run."""
-    return f"runs/{run}/claim.json"
+# In the inbox.
+refusal = _of_run("refused/RUN.json", "Why the upload was refused.")
 
+# In the state bucket, all below evidence_prefix.
+claim = _of_run("runs/RUN/claim.json", "Who claimed the run.")
+job = _of_run("runs/RUN/job.json", "The parsed job and its frozen dataset list.")
+plan = _of_run("runs/RUN/plan.json", "Ordered capacity attempts.")
+place_key = _of_run("runs/RUN/places.json", "The key that the places of later tokens are derived from.")
+order = _of_run("runs/RUN/order.json", "The order, whose bytes are hashed.")
+release = _of_run("runs/RUN/release.json", "The hand-over to the attested VM.")
+completion = _of_run("runs/RUN/completion.json", "What the workload reported at its end.")
+teardown = _of_run("runs/RUN/teardown.json", "That a teardown was asked for, and why.")
 
-def job(run: str) -> str:
-    """State: the parsed job and its frozen dataset list."""
-    return f"runs/{run}/job.json"
+# In the evidence bucket.
+evidence_prefix = _of_run("runs/RUN/", "Everything of a run; in the state bucket, too.")
+ledger_prefix = _of_run("runs/RUN/ledger/", "The run's ledger entries.")
+verdict = _of_run("runs/RUN/evidence/verdict.json", "What verify_evidence decided, and why.")
+lost = _of_run("runs/RUN/evidence/lost.json", "That an accepted machine lost its attestation, and why.")
+judgement_prefix = _of_run("runs/RUN/judgements/", "Where the judgements of later attestations stand.")
+alert_prefix = _of_run("runs/RUN/alerts/", "Where a run's alerts stand.")
+proof = _of_run("runs/RUN/proof.json", "The proof of teardown.")
+bundle = _of_run("runs/RUN/bundle.json", "The signed bundle.")
+resources = _of_run("runs/RUN/resources.json", "Every resource made, with created and seen-absent times.")
+closed = _of_run("runs/RUN/closed.json", "How the run ended.")
 
+# In the evidence bucket, written by the run's machine. All machines may, so nothing is ever listed here.
+shown_prefix = _of_run("shown/RUN/", "Where a run's machine writes.")
+token = _of_run("shown/RUN/token.json", "The first attestation token; of later ones see rules/later.py.")
+receipt = _of_run("shown/RUN/receipt.json", "The workload's signed receipt.")
 
-def plan(run: str) -> str:
-    """State: ordered capacity attempts."""
-    return f"runs/{run}/plan.json"
+# In the models bucket.
+model_prefix = _of_run("RUN/", "Everything of a run.")
+model_manifest = _of_run("RUN/manifest.json", "The wrapped key for the owner and the model's files.")
 
-
-def order(run: str) -> str:
-    """State: the order, whose bytes are hashed."""
-    return f"runs/{run}/order.json"
+# In the checkpoints bucket.
+checkpoint_prefix = _of_run("RUN/", "What a preempted run left for its next attempt.")
+checkpoint_manifest = _of_run("RUN/manifest.json", "The checkpoint's wrapped key and parts, written last.")
 
 
 def held(run: str, order_digest: str) -> str:
@@ -120,64 +133,9 @@ def held(run: str, order_digest: str) -> str:
     return f"runs/{run}/{hex_of(order_digest)}.held.json"
 
 
-def release(run: str) -> str:
-    """State: the hand-over to the attested VM."""
-    return f"runs/{run}/release.json"
-
-
-def completion(run: str) -> str:
-    """State: what the workload reported at its end."""
-    return f"runs/{run}/completion.json"
-
-
-def teardown(run: str) -> str:
-    """State: that a teardown was asked for, and why."""
-    return f"runs/{run}/teardown.json"
-
-
-def evidence_prefix(run: str) -> str:
-    """Evidence, and state: everything of a run."""
-    return f"runs/{run}/"
-
-
-def ledger_prefix(run: str) -> str:
-    """Evidence: the run's ledger entries."""
-    return f"runs/{run}/ledger/"
-
-
-def token(run: str) -> str:
-    """Evidence: the attestation token as the workload wrote it."""
-    return f"runs/{run}/evidence/token.json"
-
-
-def verdict(run: str) -> str:
-    """Evidence: what verify_evidence decided, and why."""
-    return f"runs/{run}/evidence/verdict.json"
-
-
-def receipt(run: str) -> str:
-    """Evidence: the workload's signed receipt."""
-    return f"runs/{run}/evidence/receipt.json"
-
-
-def token_prefix(run: str) -> str:
-    """Evidence: where a run's tokens stand, the first and those of later attestations."""
-    return f"runs/{run}/evidence/"
-
-
-def judgement(token: str) -> str:
-    """Evidence: what was found about a later attestation, beside its token."""
-    return f"{token.removesuffix('token.json')}judgement.json"
-
-
-def lost(run: str) -> str:
-    """Evidence: that an accepted machine lost its attestation, and why."""
-    return f"runs/{run}/evidence/lost.json"
-
-
-def alert_prefix(run: str) -> str:
-    """Evidence: where a run's alerts stand."""
-    return f"runs/{run}/alerts/"
+def judgement(run: str, number: int) -> str:
+    """Evidence: what was found about the n-th later attestation."""
+    return f"{judgement_prefix(run)}{number:05d}/judgement.json"
 
 
 def alert(run: str, entry_id: str) -> str:
@@ -191,18 +149,8 @@ def log_entry(run: str, insert_id: str) -> str:
 
 
 def is_log_entry(object_name: str) -> bool:
-    """Whether an object of this name is a log entry; anybody may put others below the prefix."""
+    """Whether an object of this name is a log entry; others below the prefix are none."""
     return _LOG_ENTRY.fullmatch(object_name) is not None
-
-
-def proof(run: str) -> str:
-    """Evidence: the proof of teardown."""
-    return f"runs/{run}/proof.json"
-
-
-def bundle(run: str) -> str:
-    """Evidence: the signed bundle."""
-    return f"runs/{run}/bundle.json"
 
 
 def report(run: str, extension: str) -> str:
@@ -210,39 +158,9 @@ def report(run: str, extension: str) -> str:
     return f"runs/{run}/report.{extension}"
 
 
-def resources(run: str) -> str:
-    """Evidence: every resource made, with created and seen-absent times."""
-    return f"runs/{run}/resources.json"
-
-
-def closed(run: str) -> str:
-    """Evidence: how the run ended."""
-    return f"runs/{run}/closed.json"
-
-
-def model_prefix(run: str) -> str:
-    """Models: everything of a run."""
-    return f"{run}/"
-
-
-def model_manifest(run: str) -> str:
-    """Models: the wrapped key for the owner and the model's files."""
-    return f"{run}/manifest.json"
-
-
-def checkpoint_prefix(run: str) -> str:
-    """Checkpoints: what a preempted run left for its next attempt."""
-    return f"{run}/"
-
-
 def checkpoint_place(s: Settings, run: str) -> str:
     """Where a run's checkpoint lies: bucket and prefix, without the last slash."""
     return f"{checkpoints_bucket(s)}/{run}"
-
-
-def checkpoint_manifest(run: str) -> str:
-    """Checkpoints: the checkpoint's wrapped key and parts, written last."""
-    return f"{checkpoint_prefix(run)}manifest.json"
 
 
 # --- keys ----------------------------------------------------------------------------------

@@ -92,12 +92,16 @@ class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EvidencePlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where tokens and receipt go, the tokens' audience, and how often a fresh one is shown."""
+    """Where tokens and receipt go, the tokens' audience, and how often a fresh one is shown.
+
+    `places` is the public half of the key that the places of later tokens come from (rules/later.py).
+    """
 
     bucket: str
     prefix: str
     audience: str
     renew_s: int
+    places: str
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

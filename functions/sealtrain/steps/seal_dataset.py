@@ -27,6 +27,7 @@ from sealtrain.rules.dataset import check_pinned
 from sealtrain.rules.errors import NotFoundError, RefusedError
 from sealtrain.rules.freeze import order_of
 from sealtrain.rules.job import FrozenJob, SourceObject
+from sealtrain.rules.later import PlaceKey
 from sealtrain.rules.order import Dataset, HeldKey, Order, Resume, encode, training_id
 from sealtrain.rules.records import Completion, TokenRecord, parse
 from sealtrain.rules.sealed import Part
@@ -123,7 +124,8 @@ def _seal(
     if found is None:
         return None
     dataset = Dataset(sealed_by="service", id=found.id, bucket=bucket, prefix=_PARTS, files=found.files)
-    order = _resumed(order_of(settings, frozen, dataset), state, storage)
+    order = order_of(settings, frozen, dataset, _places(frozen.run, state))
+    order = _resumed(order, state, storage)
     order_digest = digest(encode(order))
     wrapped = kms.encrypt(order.release.kms_key, found.key.serialize(), order_digest.encode())
     return _freeze(order, b64encode(wrapped.ciphertext).decode(), wrapped.key_version, state)
@@ -159,8 +161,14 @@ def _take_over(
         files=files,
         manifest=manifest.binding(),
     )
-    order = _resumed(order_of(settings, frozen, dataset, key.kms_key), state, storage)
+    order = order_of(settings, frozen, dataset, _places(frozen.run, state), key.kms_key)
+    order = _resumed(order, state, storage)
     return _freeze(order, key.wrapped, key.key_version, state)
+
+
+def _places(run: str, state: State) -> str:
+    """The public half of the run's place key; the key is made once, before any order names it."""
+    return state.keep(names.place_key(run), PlaceKey.new()).public()
 
 
 def _resumed(order: Order, state: State, storage: Storage) -> Order:
@@ -189,8 +197,11 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
 
 def _was_trusted(past: Order, storage: Storage) -> bool:
     bucket = past.evidence.bucket
-    stored = [one.name for one in storage.list(bucket, names.evidence_prefix(past.run))]
-    return was_trusted(past.run, stored, lambda name: storage.get(bucket, name))
+    return was_trusted(
+        past.run,
+        lambda prefix: [one.name for one in storage.list(bucket, prefix)],
+        lambda name: storage.find(bucket, name),
+    )
 
 
 def _copy(frozen: FrozenJob, bucket: str, storage: Storage, more: Callable[[], bool]) -> bool:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -21,8 +21,9 @@ from sealtrain.rules import canonical, machine, names, records
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import seconds_between
 from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotReadyError
-from sealtrain.rules.evidence import attested, policy, token
+from sealtrain.rules.evidence import attested, policy, renewals, token
 from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.later import PlaceKey
 from sealtrain.rules.order import Order, parse_order
 from sealtrain.rules.settings import Settings
 
@@ -186,9 +187,8 @@ def _lost_since(
 ) -> tuple[Finding, ...]:
     """Why an accepted machine has lost its attestation, put on record; none while it does not."""
     bucket, name = names.evidence_bucket(settings), names.lost(case.run)
-    created = {one.name: one.created for one in storage.list(bucket, names.token_prefix(case.run))}
-    if name not in created:
-        token_name, reasons = _look_again(case, created, storage, compute, settings, now)
+    if storage.stat(bucket, name) is None:
+        token_name, reasons = _look_again(case, storage, compute, settings, now)
         if not reasons:
             return ()
         loss = records.Loss(
@@ -208,53 +208,53 @@ def _lost_since(
 
 
 def _look_again(
-    case: _Case,
-    created: Mapping[str, str],
-    storage: Storage,
-    compute: Compute,
-    settings: Settings,
-    now: datetime,
+    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
 ) -> tuple[str, tuple[Finding, ...]]:
     """The name of the refused or the newest good token, and why the attestation is lost, if it is.
 
-    A token is judged at the time at which the storage took it (`created`, by name), and only the machine's
-    own count. Looked at are those that can still be fresh, and those that a fresh one can be a copy of.
+    A token is judged at the time at which the storage took it. Looked at are those that can still be fresh,
+    and those that a fresh one can be a copy of, where the machine alone can have put them (rules/later.py).
     """
     bucket, first = names.evidence_bucket(settings), names.token(case.run)
     every_s, rules = case.order.evidence.renew_s, policy.load().token
     missed_s = FRESH_TOKENS_MISSED * every_s
     back_s = missed_s + rules.max_lifetime_s + 2 * rules.max_skew_s
-    later = [
-        name
-        for name, time in created.items()
-        if name.endswith("/token.json") and name != first and seconds_between(time, now.isoformat()) <= back_s
-    ]
     record = records.parse(storage.get(bucket, first), records.TokenRecord, "token.json")
-    newest = first
+    key = records.parse(
+        storage.get(names.state_bucket(settings), names.place_key(case.run)), PlaceKey, "places.json"
+    )
+    place = renewals.places(case.run, key, record)
+    shown = renewals.newest_first(
+        lambda number: storage.stat(bucket, place(number)),
+        lambda one: seconds_between(one.stored.created, now.isoformat()) <= back_s,
+    )
+    newest = storage.stat(bucket, first)
+    if newest is None:
+        raise _not_yet("no token any more")
     seen: set[str] = {canonical.digest(record.token.encode())}
-    for name in sorted(later, key=lambda name: (created[name], name)):
+    for one in reversed(shown):
         verdict = attested.again(
-            storage.get(bucket, name),
+            storage.get(bucket, one.stored.name),
             first=record,
             order=case.order,
             order_digest=case.order_digest,
             machine=case.machine,
             allowed=policy.deployment(settings),
             root_pem=settings.attestation_root,
-            at=datetime.fromisoformat(created[name]),
+            at=datetime.fromisoformat(one.stored.created),
             seen=frozenset(seen),
         )
         if attested.is_foreign(verdict):
             continue
         if verdict.reasons:
-            return name, verdict.reasons
-        newest = name
+            return one.stored.name, verdict.reasons
+        newest = one.stored
         seen.add(verdict.token_digest)
-    age_s = seconds_between(created[newest], now.isoformat())
+    age_s = seconds_between(newest.created, now.isoformat())
     if age_s <= missed_s or _ended(compute, case.machine.name, now):
-        return newest, ()
+        return newest.name, ()
     silence = _finding("silence", "token", f"the newest is {age_s:.0f} s old", f"one every {every_s} s")
-    return newest, (silence,)
+    return newest.name, (silence,)
 
 
 def _is_released(run: str, storage: Storage, settings: Settings) -> bool:

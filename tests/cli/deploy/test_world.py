@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, get_args
 
 import celpy
@@ -129,6 +130,7 @@ RUN = "r0123456789ab"
 MAKER_OF = {
     **{names.claim(RUN): "admit_run", names.job(RUN): "admit_run", names.plan(RUN): "plan_capacity"},
     **{names.order(RUN): "seal_dataset", names.held(RUN, "sha256:ab"): "seal_dataset"},
+    names.place_key(RUN): "seal_dataset",
     **{names.release(RUN): "submit_job", names.completion(RUN): "record_completion"},
     names.teardown(RUN): "tear_down",
     "paused/2026-11/500.00.pause.json": "guard_budget",
@@ -138,7 +140,7 @@ WITNESS_OF = {
     **{names.verdict(RUN): "verify_evidence", names.lost(RUN): "verify_evidence"},
     records.published(RUN): "publish_model",
     **{names.log_entry(RUN, "1x"): "record_attestation", names.alert(RUN, "1x"): "record_attestation"},
-    **{names.judgement(f"runs/{RUN}/evidence/00001/token.json"): "record_attestation"},
+    **{names.judgement(RUN, 1): "record_attestation"},
     names.proof(RUN): "tear_down",
     **dict.fromkeys(
         (
@@ -207,6 +209,22 @@ def test_each_record_has_one_account_that_may_create_it(
     assert able == {
         name: {f"serviceAccount:{names.service_account(SETTINGS, word)}"} for name, word in owners.items()
     }
+
+
+def test_a_machine_writes_where_nothing_is_listed(world: World) -> None:
+    """Whatever it is called: below `shown/`, which no function lists; and it reads no key of a place."""
+    workload = f"serviceAccount:{names.service_account(SETTINGS, 'workload')}"
+    bucket = names.evidence_bucket(SETTINGS)
+    for name in ("token.json", "ledger/x/evidence/token.json", "logs/token.json", "evidence/receipt.json"):
+        assert workload not in may_create(world, bucket, f"runs/{RUN}/{name}")
+    assert may_create(world, bucket, f"{names.shown_prefix(RUN)}00001-ab/token.json") == {workload}
+    listed = re.compile(r"storage\.list\((?:[^()]|\([^()]*\))*shown")
+    code = Path(names.__file__).parents[1].rglob("*.py")
+    assert [file.name for file in code if listed.search(file.read_text())] == []
+    own = f"projects/_/buckets/{names.state_bucket(SETTINGS)}/objects/{names.place_key(RUN)}"
+    readers = [g for g in world.grants if g.member == workload and g.on == own.partition("/objects")[0]]
+    assert readers
+    assert not any(holds(grant.condition, own) for grant in readers)
 
 
 def test_every_record_a_function_may_create_is_one_that_is_known(world: World) -> None:

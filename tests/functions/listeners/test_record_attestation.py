@@ -263,7 +263,7 @@ def attest_again(world: World, run: str, number: int = 1, **changes: Any) -> Non
     }
     body = authority.claims(records.nonce(digest, pem), **{**good, **changes})
     record = records.TokenRecord(authority.issue(body), pem, digest)
-    place = f"runs/{run}/evidence/{number:05d}/token.json"
+    place = world.place(run, number)
     world.storage.created = authority.NOW.isoformat()
     world.storage.create(world.evidence, place, canonical.dumps(record))
 
@@ -289,7 +289,7 @@ def test_a_later_token_that_does_not_meet_the_policy_closes_the_key(
     attest_again(world, run, 2, **changes)
     assert world.call_raw(record_attestation, integrity(run)).alarm == reason
     closed_with(world, run, reason)
-    kept = f"runs/{run}/evidence/00002/judgement.json"
+    kept = names.judgement(run, 2)
     verdict = records.parse(world.storage.get(world.evidence, kept), records.VerdictRecord, "judgement")
     assert (verdict.verdict, verdict.policy_version) == ("not_met", policy.load().version)
     assert verdict.token_digest
@@ -303,7 +303,7 @@ def foreign(world: World, run: str) -> dict[str, bytes]:
         "nonce": {"eat_nonce": ["another"]},
     }
     found = {"malformed": b"{}", "replay": world.storage.get(world.evidence, names.token(run))}
-    place = world.evidence, f"runs/{run}/evidence/00001/token.json"
+    place = world.evidence, world.place(run, 1)
     for reason, changes in shown.items():
         attest_again(world, run, 1, **changes)
         found[reason] = world.storage.objects.pop(place)[1]
@@ -312,16 +312,15 @@ def foreign(world: World, run: str) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("reason", ["instance", "malformed", "nonce", "replay"])
 def test_a_later_record_of_another_ends_no_run(reason: str) -> None:
-    """All VMs may write records: what is not the machine's own word is judged, kept, and no alarm."""
+    """What is not the machine's own word is judged, kept, and no alarm, even where its tokens stand."""
     world = World()
     run = world.start()
     world.attest(run)
     world.storage.created = authority.NOW.isoformat()
-    place = f"runs/{run}/evidence/00001/"
-    world.storage.create(world.evidence, f"{place}token.json", foreign(world, run)[reason])
+    world.storage.create(world.evidence, world.place(run, 1), foreign(world, run)[reason])
     assert world.call_raw(record_attestation, booted(run)).alarm == ""
     kept = records.parse(
-        world.storage.get(world.evidence, f"{place}judgement.json"), records.VerdictRecord, "judgement"
+        world.storage.get(world.evidence, names.judgement(run, 1)), records.VerdictRecord, "judgement"
     )
     assert (kept.verdict, {one.reason for one in kept.reasons}) == ("not_met", {reason})
     assert world.pubsub.published == []

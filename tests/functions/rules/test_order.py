@@ -30,7 +30,7 @@ def an_order() -> Order:
         objects=(SourceObject("incoming/data.csv", "data.csv", "7", 3, "crc"),), memory_bytes=1,
         worst_case_usd=1.0, admitted_at="t", expires=1,
     )  # fmt: skip
-    return order_of(SETTINGS, frozen, dataset)
+    return order_of(SETTINGS, frozen, dataset, "02" + "ab" * 32)
 
 
 def test_an_order_survives_its_bytes() -> None:

@@ -232,7 +232,7 @@ def test_success_that_the_records_do_not_show_closes_as_failed() -> None:
 
 
 def test_what_the_workload_could_put_among_logs_and_ledger_stays_out() -> None:
-    """Its records end in evidence/token.json wherever they stand: none of them becomes a log or an entry."""
+    """A name that is not a log's or an entry's: whoever could put it there, it becomes neither."""
     world = World()
     run = world.succeed()
     entry = world.log_entry(run)

@@ -321,12 +321,12 @@ def test_a_worse_token_is_not_outlived_by_a_better_one() -> None:
     [{"submods__gce__instance_id": "77"}, {"eat_nonce": ["of nobody"]}, {"dbgstat": "enabled", "aud": "x"}],
 )
 def test_anothers_later_token_ends_no_run(claims: dict[str, Any]) -> None:
-    """All VMs may write records: one that is not this machine's own word neither ends nor prolongs a run."""
+    """What is not this machine's own word neither ends nor prolongs a run, even where its tokens stand."""
     world = World()
     run = accepted(world)
     renewed(world, run)
     renewed(world, run, hours=1, **claims)
-    world.storage.put(world.evidence, f"runs/{run}/evidence/x/token.json", b"{}")
+    world.storage.put(world.evidence, world.place(run, 3), b"{}")
     assert world.call(verify_evidence, run=run).verdict == "met"
     world.time += timedelta(hours=1, minutes=1)
     with pytest.raises(EvidenceError, match="silence"):
@@ -340,7 +340,7 @@ def test_a_copy_of_an_earlier_token_is_not_fresh() -> None:
     world.time += timedelta(minutes=50)
     world.storage.created = world.time.isoformat()
     copied = world.storage.get(world.evidence, names.token(run))
-    world.storage.create(world.evidence, f"runs/{run}/evidence/00001/token.json", copied)
+    world.storage.create(world.evidence, world.place(run, 1), copied)
     world.time += timedelta(hours=1, minutes=30)
     with pytest.raises(EvidenceError, match="silence"):
         world.call(verify_evidence, run=run)
