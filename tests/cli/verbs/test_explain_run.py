@@ -32,6 +32,7 @@ class Asked:
         monkeypatch.setattr(
             verb.objects, "listing", lambda _, bucket, prefix: world.storage.list(bucket, prefix)
         )
+        monkeypatch.setattr(verb.objects, "find", lambda _, bucket, name: world.storage.stat(bucket, name))
         monkeypatch.setattr(verb.objects, "read", read)
 
     def told(self, run: str, code: int) -> dict[str, Any]:
