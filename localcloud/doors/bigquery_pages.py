@@ -11,12 +11,12 @@ _LARGEST = 10_000
 
 
 def page_of(params: Mapping[str, Any]) -> tuple[int, int]:
-    """(first row, most rows) of `pageToken`, `startIndex` and `maxResults`. Raises 400 naming the field."""
+    """(first row, most rows) of `pageToken`, `startIndex` and `maxResults`; the schema lets no negative
+    number through. Raises 400 naming the token.
+    """
     token = params.get("pageToken")
     if token is not None and not (token.isascii() and token.isdigit() and len(token) < 16):
         raise invalid(f"pageToken: got {token!r}, which no page of ours ended with")
     start = int(token if token is not None else params.get("startIndex") or 0)
     limit = params.get("maxResults")
-    if start < 0 or (limit is not None and int(limit) < 0):
-        raise invalid("startIndex, maxResults: expected 0 or more")
     return min(start, 2**53), _LARGEST if limit is None else min(int(limit), _LARGEST)

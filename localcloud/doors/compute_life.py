@@ -220,12 +220,11 @@ def _note_end(cloud: Cloud, name: str, instance: str) -> None:
     shutil.rmtree(run_folder(name.removeprefix(PREFIX)), ignore_errors=True)  # if it was killed
     with cloud.store.transaction():
         body = cloud.store.get(KIND, instance)
-        ours = body is not None and PREFIX + body["id"] == name
-        if body is not None and ours and body["status"] == "PROVISIONING":
-            return  # its boot is not finished yet: then it will be noticed
-        if body is not None and ours and body["status"] == "RUNNING":
+        status = body["status"] if body is not None and PREFIX + body["id"] == name else "gone"
+        if body is not None and status == "RUNNING":
             cloud.store.put(KIND, instance, _terminated(cloud, body))
-        cloud.store.delete(processes.KIND, name)
+        if status != "PROVISIONING":  # else its boot is not finished yet: then it will be noticed
+            cloud.store.delete(processes.KIND, name)
 
 
 @on_stop

@@ -114,7 +114,7 @@ class _Request:
 
 def _call(cloud: Cloud, function: Json, request: _Request) -> Answer:
     timeout = function["serviceConfig"]["timeoutSeconds"]
-    for attempt in (1, 2):
+    for _ in range(2):
         try:
             instance = instances(cloud).warm(function)
         except StartError as error:
@@ -129,8 +129,7 @@ def _call(cloud: Cloud, function: Json, request: _Request) -> Answer:
         except TimeoutError:
             return _page(504, "upstream request timeout")
         except ConnectionRefusedError:  # it died while idle: nothing was asked of it yet
-            if attempt == 2:
-                return _page(503, "no available instance")
+            continue
         except (OSError, http.client.HTTPException) as error:
             return _page(503, f"malformed response or connection to the instance had an error: {error}")
         finally:

@@ -100,8 +100,7 @@ class _Parser:
         if self.peek() == ("paren", "("):
             self._at += 1
             inner = self.conjunction()
-            if self._next("paren") != ")":
-                raise self.wrong(")")
+            self._next("paren")  # where it ended: at ")", or too early
             return inner
         path, op = _path(self._next("word")), self._next("op")
         kind = "" if self.peek() is None else self._tokens[self._at][0]

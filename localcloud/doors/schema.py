@@ -78,9 +78,7 @@ def check_body(api: str, schema: str, body: Any, *, method: str = "", patch: boo
     A field that is null counts as absent; but in a patch of the older APIs it stays, because it removes the
     field. Nothing is required of a patch.
     """
-    if body is None:
-        return {}
-    return _Check(api, method, patch).value({"$ref": schema}, body, "", schema, schema)
+    return _Check(api, method, patch).message(schema, body, "")
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class _Check:
         if value is None:
             return None
         if "$ref" in spec:
-            return self._message(spec["$ref"], value, at)
+            return self.message(spec["$ref"], value, at)
         kind = spec.get("type", "any")
         if kind == "array":
             return self._list(spec["items"], value, at, owner, field)
@@ -111,7 +109,8 @@ class _Check:
         except ValueError as error:
             raise _wrong(at, str(spec.get("format", kind)), value) from error
 
-    def _message(self, schema: str, value: Any, at: str) -> Any:
+    def message(self, schema: str, value: Any, at: str) -> Any:
+        """`value` as the message `schema`."""
         spec = document(self.api)["schemas"][schema]
         if spec.get("type") == "any":
             return value

@@ -47,10 +47,7 @@ def read(cloud: Cloud, sha256: str, start: int, end: int) -> Iterator[bytes]:
         with file:
             file.seek(start)
             left = end - start
-            while left > 0:
-                chunk = file.read(min(_CHUNK, left))
-                if not chunk:
-                    return
+            while left > 0 and (chunk := file.read(min(_CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
 

@@ -123,11 +123,8 @@ def _append(draft: Path, stream: IO[bytes], kept: int, start: int, total: int | 
         raise invalid(f"Content-Range: got a chunk that begins at {start}, expected {kept}")
     with draft.open("ab") as file:
         skip = kept - start
-        while skip > 0:
-            overlap = len(stream.read(min(_CHUNK, skip)))
-            if not overlap:
-                break
-            skip -= overlap
+        while skip > 0 and (overlap := stream.read(min(_CHUNK, skip))):
+            skip -= len(overlap)
         for chunk in _chunks(stream):
             file.write(chunk)
         size = file.tell()

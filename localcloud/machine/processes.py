@@ -78,13 +78,11 @@ def alive(cloud: Cloud, name: str, record: dict[str, Any]) -> bool:
 
 
 def _live(record: dict[str, Any]) -> psutil.Process | None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(record["pid"])
         same = abs(process.create_time() - record["created"]) < 1
         if same and process.status() != psutil.STATUS_ZOMBIE:
             return process
-    except psutil.NoSuchProcess:
-        return None
     return None
 
 

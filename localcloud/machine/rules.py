@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.machine.catalog import A3_1G_ZONES, Image, Shape
+from localcloud.machine.catalog import Image, Shape
 
 Json = Mapping[str, Any]
 _SNP_ZONES = frozenset(
@@ -82,8 +82,6 @@ def _check_confidential(body: Json, shape: Shape, zone: str, image: Image, disk_
         raise RuleError(f"Machine type {shape.name} does not support confidential instance type {kind}.")
     if kind == "SEV_SNP" and zone not in _SNP_ZONES:
         raise RuleError(f"Confidential instance type SEV_SNP is not available in zone {zone}.")
-    if shape.series == "a3" and zone not in A3_1G_ZONES:
-        raise RuleError(f"Confidential instances of {shape.name} are not available in zone {zone}.")
     if shape.accelerator and disk_gb < GPU_DISK_GB:
         raise RuleError(
             f"Confidential instances with a GPU need a boot disk of {GPU_DISK_GB} GB or more, got {disk_gb}."

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from localcloud.doors import DOORS
 from localcloud.stand_in import build
 from tests.localcloud.conftest import eventually
 
@@ -67,3 +69,20 @@ def test_a_server_that_breaks_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
         assert server.broken
     finally:
         server.stop()
+
+
+def test_a_door_that_fails_is_an_internal_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """500 in Google's shape; what went wrong is on standard error, and is told to no caller."""
+    server, cloud = build(tmp_path)
+    door = DOORS["storage.buckets.list"]
+    monkeypatch.setitem(DOORS, door.method, replace(door, handler=lambda *_: {}["of the inside"]))
+    server.start()
+    try:
+        answer = requests.get(f"{cloud.endpoint}/storage/v1/b?project=demo-project", timeout=10)
+    finally:
+        server.stop()
+    assert (answer.status_code, answer.json()["error"]["message"]) == (500, "internal error")
+    assert "KeyError: 'of the inside'" in capsys.readouterr().err
+    assert "of the inside" not in answer.text

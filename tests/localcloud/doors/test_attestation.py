@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives import hashes, serialization
@@ -41,7 +42,12 @@ class Machine:
     """A machine whose instance exists as a document only; its evidence can be bent before it is sent."""
 
     def __init__(
-        self, world: World, identity: str, confidential: str = "SEV", status: str = "RUNNING"
+        self,
+        world: World,
+        identity: str,
+        confidential: str = "SEV",
+        status: str = "RUNNING",
+        image: str = "confidential-space-images/global/images/confidential-space-260800",
     ) -> None:
         self.world, self.identity = world, identity
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -59,7 +65,7 @@ class Machine:
             "machineType": "x/n2d-standard-2",
             "metadata": {},
             "confidentialInstanceConfig": {"confidentialInstanceType": confidential},
-            "_image": "projects/confidential-space-images/global/images/confidential-space-260800",
+            "_image": f"projects/{image}",
             "serviceAccounts": [{"email": account(world, "workload")}],
         }
         world.cloud.store.put("machine.key", identity, known)
@@ -85,7 +91,7 @@ class Machine:
             "event_log_sha256": hashlib.sha256(events).hexdigest(),
             **bent.get("quote", {}),
         }
-        raw = json.dumps(quote).encode()
+        raw = bent.get("raw", json.dumps(quote).encode())
         signature = self.key.sign(raw, ec.ECDSA(hashes.SHA256()))
         proof = {"rawQuote": _b64(raw), "rawSignature": _b64(bent.get("signature", signature))}
         evidence = {"canonicalEventLog": _b64(bent.get("events", events)), "quotes": [proof]}
@@ -147,6 +153,9 @@ def test_genuine_evidence_gives_a_token_once(attested: World) -> None:
         ({"body": {"tpmAttestation": {"quotes": []}}}, "not base64"),
         ({"body": {"tokenOptions": {"tokenType": "TOKEN_TYPE_SAML"}}}, "TYPE_ENUM"),
         ({"body": {"tokenOptions": {"nonce": ["n" * 20]}}}, "audience"),
+        ({"body": {"tokenOptions": {"tokenType": "TOKEN_TYPE_AWS_PRINCIPALTAGS"}}}, "not imitated"),
+        ({"raw": b"{"}, "not the simulated form"),
+        ({"raw": b"[]"}, "not the simulated form"),
         ({"body": {"gcpCredentials": {"serviceAccountIdTokens": ["x.y.z"]}}}, "serviceAccountIdTokens"),
     ],
 )
@@ -167,6 +176,38 @@ def test_a_machine_that_is_not_what_it_says_gets_no_token(
     """Not confidential, of another technology, or not running."""
     machine = Machine(attested, "3", confidential, status)
     assert machine.attest(machine.challenge()).status_code == 400
+
+
+def test_a_machine_that_booted_something_else_gets_no_token(attested: World) -> None:
+    """Only a Confidential Space image is attested."""
+    machine = Machine(attested, "7", image="ubuntu-os-cloud/global/images/family/ubuntu-2404-lts-amd64")
+    answer = machine.attest(machine.challenge())
+    assert (answer.status_code, "Confidential Space image" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("identity", "what", "body", "status", "named"),
+    [
+        ("8", "access-token", {}, 200, "token"),
+        ("8", "colour", {}, 400, "colour"),
+        ("8", "id-token", {}, 400, "audience"),
+        ("9", "access-token", {}, 403, "no service account"),
+        ("none", "access-token", {}, 401, "unknown machine"),
+    ],
+)
+def test_a_machine_proves_itself_for_tokens_of_its_account(
+    attested: World, identity: str, what: str, body: dict[str, str], status: int, named: str
+) -> None:
+    """Its account's tokens, to a machine that is known and has an account; each refusal says why."""
+    machine = Machine(attested, identity)
+    if identity == "none":
+        attested.cloud.store.delete("machine.key", identity)
+    if identity == "9":
+        attested.cloud.store.delete("compute.instance", f"{ZONE}/instances/m9")
+    proof = jwt.encode({"instance_id": identity, "what": what}, machine.key, "ES256")
+    url = f"{attested.cloud.endpoint}/_machine/{what}"
+    answer = requests.post(url, json=body, headers={"Authorization": f"Machine {proof}"}, timeout=10)
+    assert (answer.status_code, named in answer.text) == (status, True), answer.text
 
 
 def test_attesting_needs_the_permission(attested: World) -> None:

@@ -123,18 +123,28 @@ def test_the_schema_is_enforced(client: bigquery.Client) -> None:
         {"run": "x", "n": "many"},
         {"run": "x", "at": "noon"},
         {"run": "x", "reasons": "not a list"},
+        {"run": ["x"]},
     ]
     errors = {one["index"]: one["errors"][0] for one in client.insert_rows_json(name, rows)}
     assert errors[0]["reason"] == "stopped"
-    assert [errors[index]["location"] for index in range(1, 6)] == ["unknown", "run", "n", "at", "reasons"]
+    named = ["unknown", "run", "n", "at", "reasons", "run"]
+    assert [errors[index]["location"] for index in range(1, 7)] == named
     assert client.get_table(name).num_rows == 0
     left = client.insert_rows_json(name, rows, skip_invalid_rows=True)
-    assert sorted(one["index"] for one in left) == [1, 2, 3, 4, 5]
+    assert sorted(one["index"] for one in left) == [1, 2, 3, 4, 5, 6]
     assert client.get_table(name).num_rows == 1
 
 
+def test_rows_that_the_engine_refuses_leave_nothing(client: bigquery.Client) -> None:
+    """A JSON column's text that is no JSON: 400, and the good row before it is not kept either."""
+    name = make(client, "refused")
+    with pytest.raises(BadRequest, match="JSON"):
+        client.insert_rows_json(name, [{"run": "good"}, {"run": "bad", "detail": "{"}])
+    assert client.get_table(name).num_rows == 0
+
+
 def test_insert_id_is_taken_once_a_minute(world: World, client: bigquery.Client) -> None:
-    """A repeated insert adds nothing at first; a minute later it does."""
+    """A repeated insert adds nothing at first; a minute later it does. Without an id each adds a row."""
     name = make(client, "deduplicated")
     for _ in range(2):
         assert client.insert_rows_json(name, [{"run": "r1"}], row_ids=["id-1"]) == []
@@ -142,6 +152,9 @@ def test_insert_id_is_taken_once_a_minute(world: World, client: bigquery.Client)
     world.cloud.clock.advance(61)
     client.insert_rows_json(name, [{"run": "r1"}], row_ids=["id-1"])
     assert client.get_table(name).num_rows == 2
+    for _ in range(2):
+        client.insert_rows_json(name, [{"run": "r1"}], row_ids=bigquery.AutoRowIDs.DISABLED)
+    assert client.get_table(name).num_rows == 4
 
 
 def test_query_with_parameters(world: World, client: bigquery.Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, NotFound
 
 from localcloud.world.faults import Fault
 from tests.localcloud.conftest import World, eventually
@@ -40,8 +40,10 @@ def using(reservation: str) -> dict[str, Any]:
 
 
 def test_an_instance_consumes_its_reservation_once(world: World) -> None:
-    """READY, then in use; a second instance finds no room."""
+    """READY, then in use; a second instance finds no room, and a second reservation no such name."""
     reserve(world, "one")
+    with pytest.raises(Conflict):
+        reserve(world, "one")
     wait(world, insert(world, instance(world, "holder", **using("one"))))
     got = client(world, "Reservations").get(project=PROJECT, zone=ZONE, reservation="one")
     assert (got.status, got.specific_reservation.in_use_count) == ("READY", 1)
@@ -82,11 +84,11 @@ def template(world: World, name: str, properties: dict[str, Any]) -> str:
     return f"projects/{PROJECT}/global/instanceTemplates/{name}"
 
 
-def group(world: World, name: str, template_name: str, action: str = "DO_NOTHING") -> None:
+def group(world: World, name: str, template_name: str, action: str = "DO_NOTHING", size: int = 0) -> None:
     body = {
         "name": name,
         "instance_template": template_name,
-        "target_size": 0,
+        "target_size": size,
         "instance_lifecycle_policy": {"default_action_on_failure": action},
     }
     request = {"project": PROJECT, "zone": ZONE, "instance_group_manager_resource": body}
@@ -110,7 +112,9 @@ def request_of(group_name: str, name: str) -> dict[str, str]:
 
 
 def test_a_resize_request_gives_the_named_instance(world: World) -> None:
-    """ACCEPTED, then SUCCEEDED with an instance of the group; deleting the group deletes the instance."""
+    """ACCEPTED, then SUCCEEDED with an instance of the group, which no one may stop and no second request
+    may have; deleting the group deletes it.
+    """
     made = template(world, "flex", gpu_template(world))
     group(world, "flex", made)
     ask(world, "flex", "flex-vm", requested_run_duration={"seconds": 7200})
@@ -118,6 +122,10 @@ def test_a_resize_request_gives_the_named_instance(world: World) -> None:
     eventually(lambda: requests.get(**request_of("flex", "flex-vm")).state == "SUCCEEDED")
     got = client(world, "Instances").get(project=PROJECT, zone=ZONE, instance="flex-vm")
     assert got.scheduling.max_run_duration.seconds == 7200
+    with pytest.raises(BadRequest, match="cannot be stopped"):
+        client(world, "Instances").stop_unary(project=PROJECT, zone=ZONE, instance="flex-vm")
+    ask(world, "flex", "again", instances=[{"name": "flex-vm"}])
+    eventually(lambda: requests.get(**request_of("flex", "again")).state == "FAILED")
     groups = client(world, "InstanceGroupManagers")
     where = {"project": PROJECT, "zone": ZONE, "instance_group_manager": "flex"}
     assert [m.name for m in groups.list_managed_instances(**where)] == ["flex-vm"]
@@ -130,17 +138,27 @@ def test_a_resize_request_gives_the_named_instance(world: World) -> None:
 
 
 def test_a_waiting_request_is_cancelled_before_it_is_deleted(world: World) -> None:
-    """With the clock standing still it waits: delete is refused, cancel works, then delete."""
+    """With the clock standing still it waits: its name is taken, delete is refused, cancel works once; then
+    delete. A group that is being deleted takes no request.
+    """
     group(world, "waits", template(world, "waits", gpu_template(world)))
     world.cloud.clock.freeze()
     try:
         ask(world, "waits", "waits-vm")
         requests = client(world, "InstanceGroupManagerResizeRequests")
+        with pytest.raises(Conflict):
+            ask(world, "waits", "waits-vm")
         with pytest.raises(BadRequest, match="cancel it"):
             requests.delete_unary(**request_of("waits", "waits-vm"))
         requests.cancel_unary(**request_of("waits", "waits-vm"))
         assert requests.get(**request_of("waits", "waits-vm")).state == "CANCELLED"
+        with pytest.raises(BadRequest, match="only one that waits"):
+            requests.cancel_unary(**request_of("waits", "waits-vm"))
         requests.delete_unary(**request_of("waits", "waits-vm"))
+        where = {"project": PROJECT, "zone": ZONE, "instance_group_manager": "waits"}
+        client(world, "InstanceGroupManagers").delete_unary(**where)
+        with pytest.raises(BadRequest, match="not ready"):
+            ask(world, "waits", "too-late")
     finally:
         world.cloud.clock.thaw()
 
@@ -162,6 +180,27 @@ def test_a_resize_request_has_conditions(
     group(world, short, template(world, short, gpu_template(world, **changes)), action)
     with pytest.raises(BadRequest, match=message):
         ask(world, short, f"{short}-vm", requested_run_duration={"seconds": duration})
+
+
+def test_a_resize_request_uses_no_reservation(world: World) -> None:
+    """A template that may take any reservation is refused: 400."""
+    properties = gpu_template(world, provisioning_model="STANDARD")
+    properties["reservation_affinity"] = {"consume_reservation_type": "ANY_RESERVATION"}
+    group(world, "reserving", template(world, "reserving", properties))
+    with pytest.raises(BadRequest, match="NO_RESERVATION"):
+        ask(world, "reserving", "reserving-vm")
+
+
+def test_a_group_begins_with_its_instances(world: World) -> None:
+    """As many as its size says, of its template; its name is taken."""
+    made = template(world, "sized", gpu_template(world))
+    group(world, "sized", made, size=2)
+    with pytest.raises(Conflict):
+        group(world, "sized", made)
+    where = {"project": PROJECT, "zone": ZONE, "instance_group_manager": "sized"}
+    groups = client(world, "InstanceGroupManagers")
+    names = [found.instance.rpartition("/")[2] for found in groups.list_managed_instances(**where)]
+    assert [name.startswith("sized-") for name in names] == [True, True]
 
 
 def test_a_request_whose_template_cannot_exist_fails(world: World) -> None:

@@ -7,8 +7,8 @@ import json
 import requests
 
 from tests.localcloud.conftest import World, eventually
-from tests.localcloud.deploying import account
-from tests.localcloud.doors.test_executions import install, run
+from tests.localcloud.deploying import PARENT, account
+from tests.localcloud.doors.test_executions import CALLBACK, RAISE, install, run
 
 FAIL = """
 main:
@@ -34,6 +34,16 @@ def test_the_page_shows_executions_resources_and_calls(world: World) -> None:
     assert found.headers["Content-Type"].startswith("text/html")
     for shown in ("shown-workflow", "incoming/patients.csv", "FAILED", "serviceAccounts.create", "SIMULATED"):
         assert shown in found.text
+
+
+def test_the_page_tells_where_an_execution_stands(world: World) -> None:
+    """The step it entered last and its argument, if only a text; of an error without more, the whole."""
+    install(world, "standing", CALLBACK.replace("- wait:", "- waits_for_the_owner:"))
+    run(world, f"{PARENT}/workflows/standing", "a lone text")
+    eventually(lambda: "waits_for_the_owner" in page(world).text)
+    assert "a lone text" in page(world).text
+    run(world, install(world, "plain-error", RAISE))
+    eventually(lambda: "no luck" in page(world).text)
 
 
 def test_the_page_runs_nothing_and_escapes_what_came_from_outside(world: World) -> None:

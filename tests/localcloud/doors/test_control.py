@@ -38,13 +38,15 @@ def test_calls_are_recorded_in_order_with_caller_and_status(world: World) -> Non
 
 
 def test_the_clock_is_moved_stopped_and_let_run(world: World) -> None:
-    """Only forward; a frozen clock stands."""
+    """Only forward; a frozen clock stands; one that leaps says so."""
     before = ask(world, "GET", "clock").json()["now"]
     assert ask(world, "POST", "clock", {"advance": 100}).json()["now"] >= before + 100
     frozen = ask(world, "POST", "clock", {"freeze": True}).json()
     assert frozen["frozen"]
     assert ask(world, "GET", "clock").json()["now"] == frozen["now"]
     assert not ask(world, "POST", "clock", {"freeze": False}).json()["frozen"]
+    for leaps in (True, False):
+        assert ask(world, "POST", "clock", {"leap": leaps}).json()["leaps"] is leaps
     for wrong in ({"freeze": "yes"}, {"leap": 1}, {"advance": -1}, {"advance": "1"}, {"stop": True}, {}, []):
         assert ask(world, "POST", "clock", wrong).status_code == 400
 
@@ -100,6 +102,17 @@ def test_a_fault_may_be_narrowed_to_parameters_and_body_fields(world: World) -> 
     assert refused.status_code == 403
     assert refused.json()["error"]["errors"][0]["reason"] == "quotaExceeded"
     assert requests.post(url, json=body, timeout=10).status_code == 200
+
+
+def test_there_is_no_room(world: World) -> None:
+    """ "stockout" on another call than an instance's: Google's 503, and nothing was made."""
+    url = f"{world.cloud.endpoint}/compute/v1/{PROJECT}/zones/us-central1-a/reservations"
+    ask(world, "POST", "faults", {"api": "compute.reservations.insert", "answer": "stockout"})
+    shape = {"count": "1", "instanceProperties": {"machineType": "n2d-standard-2"}}
+    refused = requests.post(url, json={"name": "roomless", "specificReservation": shape}, timeout=10)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["status"]) == (503, "ZONE_RESOURCE_POOL_EXHAUSTED")
+    assert requests.get(f"{url}/roomless", timeout=10).status_code == 404
 
 
 def test_a_call_is_never_answered(world: World) -> None:

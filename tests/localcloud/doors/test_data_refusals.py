@@ -52,7 +52,7 @@ def ready(world: World) -> World:
         ("POST", f"{SET}/refusals/tables", table),
         ("POST", JOBS, {"name": f"{L}/jobs/taken", "schedule": "0 0 1 1 *", "pubsubTarget": PUBLISH}),
     ):
-        answer = ask.request(verb, base + path, json=body, timeout=10)
+        answer = ask.request(verb, base + path, json=body, timeout=60)
         assert answer.status_code == 200, answer.text
     return world
 

@@ -162,7 +162,7 @@ def callback_of(world: World, execution: dict[str, Any]) -> str:
 
 
 def test_a_callback_takes_only_permitted_callers(world: World) -> None:
-    """403 without workflows.callbacks.send, 405 for another verb; then the payload arrives."""
+    """403 without workflows.callbacks.send, 405 for another verb, 404 elsewhere; then the payload arrives."""
     execution = run(world, install(world, "waits", CALLBACK))
     url = callback_of(world, execution)
     account(world, "sender")
@@ -170,6 +170,7 @@ def test_a_callback_takes_only_permitted_callers(world: World) -> None:
     body = {"answer": "yes"}
     assert requests.post(url, json=body, headers=headers, timeout=10).status_code == 403
     assert requests.put(url, json=body, timeout=10).status_code == 405
+    assert requests.post(url + "x", json=body, timeout=10).status_code == 404
     world.grant("projects/demo-project", "roles/workflows.invoker", world.member("sender"))
     assert requests.post(url, json=body, headers=headers, timeout=10).status_code == 200
     assert ended(world, execution)["result"] == '"yes"'
@@ -183,6 +184,24 @@ def test_a_cancelled_execution_ends(world: World) -> None:
     assert requests.post(url, json={}, timeout=10).status_code == 404
     with pytest.raises(HttpError, match="CANCELLED"):
         executions(world).cancel(name=execution["name"], body={}).execute()
+
+
+def test_an_execution_that_is_cancelled_as_it_ends_stays_cancelled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result comes too late; and an execution that was never made leaves no thread behind."""
+
+    def outcome(_: object, execution: dict[str, Any], __: object) -> dict[str, Any]:
+        executions(world).cancel(name=execution["name"], body={}).execute()
+        return {"state": "SUCCEEDED", "result": "1"}
+
+    monkeypatch.setattr(executions_run, "_outcome", outcome)
+    execution = run(world, install(world, "late", RETURN), {"a": 1})
+    executions_run.begin(world.cloud, execution["name"] + "x")
+    assert ended(world, execution)["state"] == "CANCELLED"
+    names = {execution["name"], execution["name"] + "x"}
+    eventually(lambda: not names & {name for _, name in list(executions_run._RUNNING)})
+    assert "result" not in ended(world, execution)
 
 
 def test_a_restart_goes_on_with_what_was_running(restarted: Callable[[], World]) -> None:

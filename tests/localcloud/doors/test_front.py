@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import psutil
 import pytest
+import requests
 
+from localcloud.doors import front, functions_process
 from tests.localcloud.conftest import World, eventually
 from tests.localcloud.deploying import account, call, deploy
 
@@ -15,6 +20,7 @@ import json, os
 
 def main(request):
     print(json.dumps({"severity": "WARNING", "message": "seen", "event": "call.seen"}))
+    print("{no JSON}")
     return {"env": dict(os.environ), "authorization": request.headers.get("Authorization"),
             "pid": os.getpid(), "path": request.path, "query": request.args.get("q")}
 """
@@ -83,15 +89,19 @@ def test_a_caller_needs_the_invoker_role(shown: World) -> None:
 
 
 def test_a_false_token_is_refused(shown: World) -> None:
-    """Wrong audience, broken signature, an access token: 401."""
+    """Wrong audience, broken signature, an access token, another scheme than Bearer, too old: 401."""
     good = token_of(shown, "somebody", "show")
     access = shown.cloud.tokens.access_token(shown.member("somebody"))
     for token in (token_of(shown, "somebody", "other"), good[:-8] + "AAAAAAAA", access):
         assert call(shown, "show", token).status_code == 401
+    url, basic = f"{shown.cloud.front}/show", {"Authorization": f"Basic {good}"}
+    assert requests.get(url, headers=basic, timeout=10).status_code == 401
+    shown.cloud.clock.advance(3601)
+    assert call(shown, "show", good).status_code == 401
 
 
 def test_what_a_function_prints_is_logged(shown: World) -> None:
-    """A JSON line becomes a structured entry of the function's service, with its severity."""
+    """A JSON line becomes a structured entry of the function's service, with its severity; another, text."""
     call(shown, "show")
     entries = shown.api("logging", "v2").entries()
     wanted = 'resource.labels.service_name="show" AND jsonPayload.event="call.seen"'
@@ -99,6 +109,8 @@ def test_what_a_function_prints_is_logged(shown: World) -> None:
     found = eventually(lambda: entries.list(body=body).execute().get("entries"))
     assert found[0]["severity"] == "WARNING"
     assert found[0]["resource"]["type"] == "cloud_run_revision"
+    body["filter"] = 'textPayload="{no JSON}"'
+    assert eventually(lambda: entries.list(body=body).execute().get("entries"))
 
 
 def test_a_function_has_its_own_identity(world: World) -> None:
@@ -118,6 +130,37 @@ def test_a_function_that_takes_too_long_or_dies_is_reported(world: World) -> Non
     assert call(world, "stubborn", params={"die": "1"}).status_code == 503
     deploy(world, "broken", "raise RuntimeError('at import')\n")
     assert call(world, "broken").status_code == 503
+
+
+def test_a_function_that_never_listens_is_not_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 when its time to start is over; its process is ended."""
+    monkeypatch.setattr(functions_process, "_READY_WITHIN_S", 0.5)
+    deploy(world, "silent", "import time; time.sleep(60)\n")
+    assert "nothing listened" in call(world, "silent").text
+
+
+def test_a_platform_that_shuts_down_starts_nothing(restarted: Callable[[], World]) -> None:
+    """Whoever still calls gets 503."""
+    world = restarted()
+    deploy(world, "too-late", SHOW)
+    functions_process.instances(world.cloud).stop()
+    answer = call(world, "too-late")
+    assert (answer.status_code, "shutting down" in answer.text) == (503, True)
+
+
+def test_an_instance_that_refuses_twice_is_not_available(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It died while idle, and so did the next: 503, and no third try."""
+    made, asked = deploy(world, "refusing", STUBBORN), []
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = SimpleNamespace(port=free.getsockname()[1])
+    warm = SimpleNamespace(warm=lambda function: (asked.append(function["name"]), nobody)[1])
+    monkeypatch.setattr(front, "instances", lambda _: warm)
+    answer = call(world, "refusing")
+    assert (answer.status_code, asked) == (503, [made["name"]] * 2)
+    assert "no available instance" in answer.text
 
 
 def test_an_unknown_function_is_not_found(world: World) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from googleapiclient.errors import HttpError
 
-from tests.localcloud.conftest import World
+from localcloud.doors import functions as doors
+from localcloud.machine import processes
+from tests.localcloud.conftest import World, eventually
 from tests.localcloud.deploying import PARENT, account, archive, call, deploy, function_body
 
 ECHO = "def main(request):\n    import os\n    return os.environ.get('GREETING', 'none')\n"
@@ -38,10 +43,40 @@ def test_patch_deploys_anew(world: World) -> None:
     assert call(world, "patched").text == "two"
 
 
+def test_a_patch_takes_away_what_its_mask_names_and_its_body_does_not(world: World) -> None:
+    """The variables are gone in the next revision."""
+    before = deploy(world, "emptied", ECHO, environmentVariables={"GREETING": "one"})
+    mask = "service_config.environment_variables"
+    functions(world).patch(name=before["name"], body={}, updateMask=mask).execute()
+    assert call(world, "emptied").text == "none"
+
+
+def test_of_two_that_create_a_function_at_once_one_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find the name free and build; one is made, the other gets 409."""
+    body, both, built = function_body(world, "raced", ECHO), threading.Barrier(2), doors._built
+    monkeypatch.setattr(doors, "_built", lambda *given: (both.wait(10), built(*given))[1])
+
+    def create(_: int) -> int:
+        try:
+            functions(world).create(parent=PARENT, functionId="raced", body=body).execute()
+        except HttpError as error:
+            return error.status_code
+        return 200
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(create, range(2))) == [200, 409]
+
+
 def test_a_deleted_function_is_gone(world: World) -> None:
-    """Neither the API nor the front door knows it afterwards."""
+    """Neither the API nor the front door knows it afterwards, and its process has ended."""
     made = deploy(world, "gone", ECHO)
+    assert call(world, "gone").status_code == 200
+    process = processes.running(world.cloud, f"function/{made['name']}")
+    assert process is not None
     functions(world).delete(name=made["name"]).execute()
+    eventually(lambda: not process.is_running())
     with pytest.raises(HttpError) as error:
         functions(world).get(name=made["name"]).execute()
     assert error.value.status_code == 404
@@ -54,10 +89,11 @@ def test_a_deleted_function_is_gone(world: World) -> None:
         (archive({"other.py": ""}), "missing main.py"),
         (archive({"main.py": ECHO, "../outside.py": ""}), "cannot be unpacked"),
         (b"no zip", "not a zip archive"),
+        (archive({"main.py/": ""}), "missing main.py"),
     ],
 )
 def test_a_bad_archive_is_refused(world: World, content: bytes, message: str) -> None:
-    """No main.py at the root, a path that leaves the folder, not a zip: 400 with the reason."""
+    """No main.py at the root, a path that leaves the folder, no zip, a folder for main.py: 400, and why."""
     with pytest.raises(HttpError, match=message) as error:
         deploy(world, "bad", content)
     assert error.value.status_code == 400

@@ -65,8 +65,11 @@ def test_a_failed_event_is_dropped_without_the_retry_policy(world: World, tmp_pa
     assert ['"name": "one"' in line for line in lines(seen)] == [True, False]
 
 
-def test_a_trigger_without_a_bucket_is_refused(world: World) -> None:
-    """400 that names the filter."""
-    trigger = {"eventType": "google.cloud.storage.object.v1.finalized", "eventFilters": []}
-    with pytest.raises(Exception, match="eventFilters"):
+@pytest.mark.parametrize(
+    ("event", "named"), [("finalized", "eventFilters"), ("deleted", "eventTrigger.eventType")]
+)
+def test_a_trigger_that_is_not_served_is_refused(world: World, event: str, named: str) -> None:
+    """Without a bucket, or of another event: 400 that names the field."""
+    trigger = {"eventType": f"google.cloud.storage.object.v1.{event}", "eventFilters": []}
+    with pytest.raises(Exception, match=named):
         deploy(world, "nowhere", LISTENER, trigger)

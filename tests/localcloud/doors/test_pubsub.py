@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from google.api_core.exceptions import (
     NotFound,
 )
 
+from localcloud.doors import pubsub_push
 from localcloud.doors.pubsub_deliveries import news
 from localcloud.world import events
 from tests.localcloud.conftest import World, eventually
@@ -273,6 +275,41 @@ def test_dead_letter(world: World) -> None:
     assert letter.attributes["kind"] == "x"
     assert letter.attributes["CloudPubSubDeadLetterSourceSubscription"] == "poisoned"
     assert letter.attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"
+
+
+def test_a_message_without_a_dead_letter_topic_comes_on(restarted: Callable[[], World]) -> None:
+    """The topic for dead letters was deleted: the message is delivered again instead of lost."""
+    world = restarted()
+    world.grant(PROJECT, "roles/pubsub.publisher", AGENT)
+    dead = topic_of(world, "dead-deleted")
+    topic = topic_of(world, "undying")
+    policy = {"dead_letter_topic": dead, "max_delivery_attempts": 5}
+    subscription = subscribe(world, topic, dead_letter_policy=policy)
+    world.publisher().delete_topic(topic=dead)
+    send(world, topic, b"x")
+    for attempt in range(1, 7):
+        (got,) = pull(world, subscription)
+        assert got.delivery_attempt == attempt
+        world.subscriber().modify_ack_deadline(
+            subscription=subscription, ack_ids=[got.ack_id], ack_deadline_seconds=0
+        )
+
+
+def test_a_push_under_way_at_the_stop_is_made_again(
+    restarted: Callable[[], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it brings is not noted any more; the next start pushes again."""
+    world, asked, answered = restarted(), threading.Semaphore(0), threading.Event()
+    monkeypatch.setattr(pubsub_push, "_post", lambda *_: (asked.release(), answered.wait(10))[1])
+    with receiving() as receiver:
+        send(world, push(world, "halfway", receiver), b"x")
+        assert asked.acquire(timeout=10)
+        (pushing,) = [thread for thread in threading.enumerate() if thread.name == "push"]
+        world = restarted()
+        assert asked.acquire(timeout=10)
+        answered.set()
+        pushing.join(10)
+        eventually(lambda: not _waiting(world, "halfway"))
 
 
 def test_outstanding_push_survives_a_restart(restarted: Callable[[], World]) -> None:

@@ -14,6 +14,7 @@ VARIABLES = {f"V{n}": "" for n in range(21)}
 IMAGES = {"project": "confidential-space-images"}
 TEMPLATE = {"instanceTemplate": "global/instanceTemplates/good", "targetSize": 0}
 HOURS = {"seconds": "3600"}
+NOWHERE = {"bucket": "good-bucket", "object": "none", "generation": "1"}
 SPECIFIC = {"consumeReservationType": "SPECIFIC_RESERVATION"}
 LATE = "2099-01-01T00:00:00Z"
 SHAPE = {"count": "1", "instanceProperties": {"machineType": "n2d-standard-2"}}
@@ -84,6 +85,8 @@ REFUSED = [
     (Good("cloudkms.projects.locations.keyRings.list", query={"pageSize": -1}), 400, "pageSize"),
     (Good("logging.entries.list", {"resourceNames": [P], "pageSize": -1}), 400, "pageSize"),
     (Good("logging.entries.list", {"resourceNames": [P], "filter": "(severity>=ERROR"}), 400, "expected"),
+    (Good("logging.entries.list", {"resourceNames": [P], "filter": "(severity>=ERROR ("}), 400, "expected"),
+    (Good("iam.projects.roles.create", {"roleId": "a-b", "role": {}}), 400, "roleId"),
     (Good("iam.roles.get", place={"name": "roles/none"}), 404, "roles/none"),
     (Good("iam.projects.roles.get", place={"name": f"{P}/roles/none"}), 404, "none"),
     (Good("cloudresourcemanager.projects.get", place={"name": "projects/-"}), 404, "projects/-"),
@@ -100,6 +103,7 @@ REFUSED = [
     (_function("good"), 409, "exists"),
     (_function("other", build={"runtime": "nodejs20"}), 400, "python3"),
     (_function("other", service={"timeoutSeconds": 4000}), 400, "timeoutSeconds"),
+    (_function("other", build={"source": {"storageSource": NOWHERE}}), 404, "gs://good-bucket/none"),
     (
         Good(f"{_REPOSITORIES}.create", {"format": "DOCKER"}, {"repositoryId": "B_"}),
         400,

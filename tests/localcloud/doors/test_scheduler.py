@@ -12,7 +12,9 @@ from googleapiclient.errors import HttpError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localcloud.doors import scheduler_calls
 from localcloud.doors.scheduler_cron import parse
+from localcloud.world.beat import TASKS
 from tests.localcloud.conftest import World, eventually
 from tests.localcloud.receiver import receiving
 
@@ -131,6 +133,22 @@ def test_job_calls_with_identity_and_retries(world: World) -> None:
         eventually(lambda: jobs(world).get(name=name).execute()["status"] == {})
         token = receiver.requests[0][0]["Authorization"].removeprefix("Bearer ")
         assert world.cloud.tokens.verify_id_token(token, f"{receiver.url}/sweep")["email"] == email
+
+
+def test_a_job_that_is_deleted_during_its_call_stays_deleted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the call brought is not noted."""
+    name = f"{LOCATION}/jobs/fleeting"
+    target = {"uri": "http://127.0.0.1:9/"}
+    body = {"name": name, "schedule": "0 0 1 1 *", "httpTarget": target}
+    jobs(world).create(parent=LOCATION, body=body).execute()
+    monkeypatch.setattr(
+        scheduler_calls, "_request", lambda *_: (jobs(world).delete(name=name).execute(), 200)[1]
+    )
+    TASKS["cloudscheduler.call"](world.cloud, {"name": name, "attempt": 0})
+    with pytest.raises(HttpError, match="404"):
+        jobs(world).get(name=name).execute()
 
 
 def test_job_may_carry_an_access_token_or_none(world: World) -> None:

@@ -99,6 +99,13 @@ def test_numbers_of_enums_become_names() -> None:
         check_body("cloudkms", "CryptoKey", {"purpose": 4096})
 
 
+def test_a_body_is_an_object() -> None:
+    """Neither null nor a list."""
+    for body in (None, []):
+        with pytest.raises(ApiError, match="object"):
+            check_body("cloudkms", "CryptoKey", body)
+
+
 def test_a_patch_is_partial_and_may_remove() -> None:
     """Nothing is required of it; null stays in the older APIs, and is nothing in the newer ones."""
     body = {"friendlyName": None}

@@ -249,6 +249,18 @@ def test_overlapping_chunks_are_not_doubled(bucket: Bucket) -> None:
     assert requests.put(begun.headers["Location"], data=b"all", timeout=5).json()["size"] == "3"
 
 
+def test_an_upload_that_is_whole_takes_no_more(bucket: Bucket) -> None:
+    """Its object was refused in the end, by the generation it was to replace: more bytes are refused too."""
+    base = f"{bucket.client._connection.API_BASE_URL}/upload/storage/v1/b/{bucket.name}/o"
+    begun = requests.post(f"{base}?uploadType=resumable&name=whole&ifGenerationMatch=0", json={}, timeout=5)
+    bucket.blob("whole").upload_from_string(b"first")
+    place, end = begun.headers["Location"], {"Content-Range": "bytes 0-2/3"}
+    assert requests.put(place, data=b"all", headers=end, timeout=5).status_code == 412
+    more = requests.put(place, data=b"more", headers={"Content-Range": "bytes 3-6/7"}, timeout=5)
+    assert (more.status_code, "upload that is whole" in more.text) == (400, True)
+    assert bucket.blob("whole").download_as_bytes() == b"first"
+
+
 def test_holds_keep_an_object(bucket: Bucket) -> None:
     """An object under a temporary hold is not deleted."""
     blob = bucket.blob("held")

@@ -71,7 +71,7 @@ def push_image(
         "architecture": "amd64",
         "os": "linux",
         "config": {
-            "Entrypoint": entrypoint or ["python3", "/app/main.py"],
+            "Entrypoint": ["python3", "/app/main.py"] if entrypoint is None else entrypoint,
             "Env": ["PYTHONPATH=/app", "FROM_IMAGE=yes"],
             "WorkingDir": "/app",
             "Labels": ALLOW_CMD if labels is None else labels,

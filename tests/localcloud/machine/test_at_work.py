@@ -43,6 +43,20 @@ def test_a_machine_works_while_it_uses_the_processor(
     eventually(lambda: not look(), 10)
 
 
+def test_what_ends_while_it_is_looked_at_was_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waited for it goes on now; a machine that ended itself has nothing to look at."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    gone, machine = psutil.Process(ended.pid), psutil.Process()
+    ended.wait()
+    monkeypatch.setattr(machine, "children", lambda **_: [gone])
+    cloud: Any = SimpleNamespace(store=SimpleNamespace(documents=lambda *_: [("machine/x", {})]))
+    for found, working in ((gone, False), (machine, True)):
+        monkeypatch.setattr(processes, "running", lambda *_, found=found: found)
+        look = AtWork(cloud)
+        look._changed = -1000.0
+        assert look() is working
+
+
 def test_the_stand_in_looks_at_its_machines(world: World) -> None:
     """Without any, nothing is at work."""
     assert isinstance(world.cloud.machines_at_work, AtWork)

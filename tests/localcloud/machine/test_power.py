@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from localcloud.machine.boot import PREFIX
+from localcloud.machine.launcher import HOLD
 from localcloud.machine.processes import running
 from localcloud.machine.told import run_folder
 from tests.localcloud.conftest import World, eventually
-from tests.localcloud.machine.instances import PROJECT, client, status, wait
-from tests.localcloud.machine.launching import image_of, launch, prepare
+from tests.localcloud.machine.instances import PROJECT, SPACE, client, insert, instance, status, wait
+from tests.localcloud.machine.launching import console, ended, image_of, launch, prepare
 from tests.localcloud.machine.waiting import WAITS, alive, numbers
 
 ZONE = "us-central1-a"
@@ -51,3 +54,41 @@ def test_a_machine_that_is_killed_takes_its_workload_along(ready: World, tmp_pat
     eventually(lambda: not run_folder(str(got.id)).exists())
     with contextlib.suppress(ProcessLookupError):
         os.kill(orphan, signal.SIGKILL)  # it left the group, and its machine cannot end it any more
+
+
+def test_an_ordinary_guest_stays_up_until_it_is_stopped(ready: World) -> None:
+    """It has nothing to run; the power button ends it in good order."""
+    plain = "projects/ubuntu-os-cloud/global/images/family/ubuntu-2404-lts-amd64"
+    disks = [{"boot": True, "initialize_params": {"source_image": plain}}]
+    wait(ready, insert(ready, instance(ready, "ordinary", disks=disks)))
+    assert _stopped(ready, "ordinary", _is_up) == 0
+
+
+def test_a_debug_machine_stays_up_after_its_workload(ready: World) -> None:
+    """So that a person can look at it; then the power button ends it."""
+    disks = [{"boot": True, "initialize_params": {"source_image": f"{SPACE}-debug"}}]
+    launch(ready, "debug", image_of(ready, "print('done')"), disks=disks)
+    eventually(lambda: "VM remains running" in console(ready, "debug"), 20)
+    assert _stopped(ready, "debug", lambda _: True) == HOLD
+
+
+def test_a_workload_without_a_program_fails(ready: World) -> None:
+    """An image that names neither Entrypoint nor Cmd is not run."""
+    launch(ready, "empty", image_of(ready, "", entrypoint=[]), metadata={"tee-cmd": None})
+    assert "the image names no program" in ended(ready, "empty")
+
+
+def _is_up(machine: psutil.Process) -> bool:
+    return machine.num_threads() > 1  # it watches its cloud: after that it only waits for the button
+
+
+def _stopped(world: World, name: str, up: Callable[[psutil.Process], bool]) -> int:
+    """How the machine ended after its instance was stopped."""
+    where = {"project": PROJECT, "zone": ZONE, "instance": name}
+    process = f"{PREFIX}{client(world, 'Instances').get(**where).id}"
+    machine = running(world.cloud, process)
+    assert machine is not None
+    eventually(lambda: up(machine), 20)
+    child = world.cloud.live["process"][process]
+    wait(world, client(world, "Instances").stop_unary(**where))
+    return int(child.wait(10))

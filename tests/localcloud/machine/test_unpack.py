@@ -106,3 +106,10 @@ def test_no_name_leaves_the_folder(tmp_path_factory: pytest.TempPathFactory, nam
         lay(folder, layer_of({name: "x"}))
     outside = [p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(folder / "root")]
     assert {p.name for p in outside} <= {"layer0", "layer0.tar"}
+
+
+def test_a_layer_has_no_end_of_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the limit is refused."""
+    monkeypatch.setattr(module, "MAX_ENTRIES", 1)
+    with pytest.raises(UnpackError, match="more than 1 entries"):
+        lay(tmp_path, layer_of({"a": "", "b": ""}))

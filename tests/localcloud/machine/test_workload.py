@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import io
+import json
+import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ import pytest
 from localcloud.machine import agent, pull
 from localcloud.machine.spec import SpecError, check_gpu, check_policy, parse
 from localcloud.machine.workload import argv_of, environment_of
+from tests.localcloud.machine.images import digest_of
 
 IMAGE = {"tee-image-reference": "r"}
 REPOSITORY = "us-docker.pkg.dev/p/images/x"
@@ -116,6 +121,38 @@ class _Registry:
 
     def fetch(self, _: str, __: str, use: Any) -> Any:
         return use(io.BytesIO(self._content))
+
+
+def test_an_image_says_what_each_layer_unpacks_to(tmp_path: Path) -> None:
+    """One whose configuration names more layers than it has is not pulled."""
+    config = json.dumps({"rootfs": {"diff_ids": ["sha256:0"]}}).encode()
+    named = {"digest": digest_of(config), "size": len(config)}
+    manifest = json.dumps({"config": named, "layers": []}).encode()
+    link: Any = SimpleNamespace(
+        fetch=lambda path, _, use: use(io.BytesIO(config if "/blobs/" in path else manifest))
+    )
+    with pytest.raises(pull.PullError, match="0 layers, but the configuration names 1"):
+        pull.pull(link, f"{REPOSITORY}:latest", tmp_path)
+
+
+def test_the_launcher_s_socket_gives_the_default_token_and_nothing_else(tmp_path: Path) -> None:
+    """GET is a token for the exchange; another path is not there."""
+    attester: Any = SimpleNamespace(token=lambda *asked: repr(asked))
+    serving = agent.Agent(tmp_path / "s", attester)
+    try:
+        answers = []
+        for path in ("/v1/token", "/v2/token"):
+            launcher = http.client.HTTPConnection("localhost")
+            launcher.sock = socket.socket(socket.AF_UNIX)
+            launcher.sock.connect(str(tmp_path / "s"))
+            launcher.request("GET", path)
+            answer = launcher.getresponse()
+            answers.append((answer.status, answer.read().decode()))
+            launcher.close()
+    finally:
+        serving.close()
+    assert answers[0] == (200, repr((agent.DEFAULT_AUDIENCE, "OIDC", [])))
+    assert answers[1][0] == 404
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 
 from localcloud.workflows import (
     ConnectionBroken,
@@ -165,6 +166,33 @@ def test_a_wait_for_a_callback_ends(local: LocalHost) -> None:
     """Without a request the wait gives None."""
     callback = local.create_callback("POST")
     assert local.await_callback(callback, 0.01) is None
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent", "read"),
+    [
+        ("application/json", b'{"a": 1}', {"a": 1}),
+        ("application/json", b"{", "{"),
+        ("text/plain", b"hello", "hello"),
+        ("text/plain", b"", None),
+    ],
+)
+def test_a_callback_reads_json_and_gives_the_rest_as_text(
+    local: LocalHost, content_type: str, sent: bytes, read: Any
+) -> None:
+    """Its body is a value if it is JSON and says so, else the text; none is null."""
+    callback = local.create_callback("POST")
+    answer = requests.post(callback["url"], data=sent, headers={"Content-Type": content_type}, timeout=10)
+    got = local.await_callback(callback, 5)
+    assert answer.status_code == 200
+    assert got is not None
+    assert got["http_request"]["body"] == read
+
+
+def test_an_https_address_is_spoken_to_in_tls(local: LocalHost, server: str) -> None:
+    """A server that does not speak it is no connection."""
+    with pytest.raises(ConnectionRefused, match="SSL"):
+        local.http(HttpRequest("GET", f"https://{server}/", timeout=5))
 
 
 _OK = b"HTTP/1.1 200 OK\r\n"

@@ -98,6 +98,8 @@ def test_any_octets_are_an_answer_or_malformed(pieces: list[bytes]) -> None:
         (b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na", False),
         (b"HTTP/1.1 200 OK\r\n\r\na", False),
         (b"HTTP/1.1 101 X\r\n\r\n", False),
+        (b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nxx", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na" * 2, False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" + b"a" * 1001, False),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + b"a" * 1000, False),
     ],
