@@ -21,6 +21,7 @@ import psutil
 from localcloud.world.cloud import Cloud
 
 KIND = "process"
+_DYING_S = 5.0  # on a busy machine a killed process is not gone at once
 _WAIT_FOR_GO = 'read -r go && exec "$@"'
 
 
@@ -104,12 +105,19 @@ def end(cloud: Cloud, name: str, grace_s: float) -> None:
     process = running(cloud, name)
     if process is not None:
         _signal(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + grace_s
-        while running(cloud, name) is not None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if running(cloud, name) is not None:
+        if not _ended(cloud, name, grace_s):
             _signal(process.pid, signal.SIGKILL)
+            _ended(cloud, name, _DYING_S)
     cloud.store.delete(KIND, name)
+
+
+def _ended(cloud: Cloud, name: str, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while running(cloud, name) is not None:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def end_all(cloud: Cloud, prefix: str, grace_s: float) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -32,3 +34,15 @@ def test_only_what_an_earlier_stand_in_left_is_ended(world: World) -> None:
     assert mine.poll() is None
     processes.end(world.cloud, "function/mine", 1)
     assert mine.wait(5) < 0
+
+
+def test_what_does_not_heed_the_request_is_gone_when_it_was_ended(world: World, tmp_path: Path) -> None:
+    """Killed after its grace, and waited for: nothing is found running afterwards."""
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    argv = [sys.executable, "-c", deaf]
+    process = processes.start(world.cloud, "function/deaf", argv, env={}, cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.readline()
+    processes.end(world.cloud, "function/deaf", 0.1)
+    assert process.returncode == -signal.SIGKILL
+    process.stdout.close()
