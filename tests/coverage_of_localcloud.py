@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "coverage"
 HOOK = Path(sysconfig.get_path("purelib")) / "zz_coverage_of_localcloud.pth"
-TESTS = ["tests/localcloud", "tests/fuzz", "tests/journeys", "tests/cli"]
+TESTS = ["tests/localcloud", "tests/journeys", "tests/cli"]
 
 
 SETTINGS = f"""[run]

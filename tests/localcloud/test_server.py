@@ -35,8 +35,8 @@ def ready(tmp_path: Path) -> Iterator[dict[str, str]]:
         eventually(file.exists, 30)
         yield json.loads(file.read_text())
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        process.wait(30)
 
 
 def test_more_than_a_thousand_connections_are_answered(ready: dict[str, str]) -> None:

@@ -193,6 +193,7 @@ def test_a_machine_that_booted_something_else_gets_no_token(attested: World) -> 
         ("8", "id-token", {}, 400, "audience"),
         ("9", "access-token", {}, 403, "no service account"),
         ("none", "access-token", {}, 401, "unknown machine"),
+        ("other", "access-token", {}, 401, "not a machine's proof"),
     ],
 )
 def test_a_machine_proves_itself_for_tokens_of_its_account(
@@ -205,6 +206,8 @@ def test_a_machine_proves_itself_for_tokens_of_its_account(
     if identity == "9":
         attested.cloud.store.delete("compute.instance", f"{ZONE}/instances/m9")
     proof = jwt.encode({"instance_id": identity, "what": what}, machine.key, "ES256")
+    if identity == "other":
+        Machine(attested, identity)  # now its key is another
     url = f"{attested.cloud.endpoint}/_machine/{what}"
     answer = requests.post(url, json=body, headers={"Authorization": f"Machine {proof}"}, timeout=10)
     assert (answer.status_code, named in answer.text) == (status, True), answer.text

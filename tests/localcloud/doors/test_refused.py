@@ -71,6 +71,10 @@ REFUSED = [
     ),
     (_reservation(deleteAfterDuration=HOURS, deleteAtTime=LATE), 400, "exclude each other"),
     (_reservation(deleteAtTime="2000-01-01T00:00:00Z"), 400, "in the past"),
+    (_reservation(specificReservation={**SHAPE, "count": "0"}), 400, "specificReservation.count"),
+    (_reservation(specificReservation={"count": "1"}), 400, "is not offered"),
+    (Good("logging.entries.list", {}), 400, "resourceNames"),
+    (Good("pubsub.projects.subscriptions.acknowledge", {"ackIds": []}), 400, "ackIds"),
     (
         Good("compute.instanceGroupManagers.insert", {**TEMPLATE, "name": "other", "targetSize": -1}),
         400,

@@ -134,3 +134,9 @@ def test_a_blob_may_be_pushed_in_one_request(ready: World) -> None:
     assert pushed.status_code == 201
     large = {"config": {"digest": digest_of(b"whole"), "size": 5}, "layers": [], "fill": "x" * (4 << 20)}
     assert Registry(ready.cloud.endpoint, IMAGE).push_manifest(large, "large").status_code == 413
+
+
+def test_the_registry_says_that_it_is_one(world: World) -> None:
+    """What clients ask before anything else."""
+    answer = requests.get(f"{world.cloud.endpoint}/v2/", timeout=10)
+    assert answer.headers["Docker-Distribution-API-Version"] == "registry/2.0"
