@@ -52,7 +52,7 @@ def ready(world: World) -> World:
         ("POST", f"{SET}/refusals/tables", table),
         ("POST", JOBS, {"name": f"{L}/jobs/taken", "schedule": "0 0 1 1 *", "pubsubTarget": PUBLISH}),
     ):
-        answer = ask.request(verb, base + path, json=body, timeout=60)
+        answer = ask.request(verb, base + path, json=body, timeout=10)
         assert answer.status_code == 200, answer.text
     return world
 
@@ -63,7 +63,7 @@ def ready(world: World) -> World:
 )
 def test_refused(ready: World, verb: str, path: str, body: Any, status: int, named: str) -> None:
     """Each bad request gets Google's status and a message that names what is wrong."""
-    answer = requests.request(verb, ready.cloud.endpoint + path, json=body, timeout=10)
+    answer = requests.request(verb, ready.cloud.endpoint + path, json=body, timeout=60)
     assert answer.status_code == status, answer.text
     assert named in answer.text
     assert status == 304 or answer.json()["error"]["code"] == status

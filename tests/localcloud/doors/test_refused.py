@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import requests
 
 from tests.localcloud.conftest import World
 from tests.localcloud.doors.good import GONE, GOOD
@@ -22,6 +25,15 @@ _ROOT = MACHINE["disks"][0]
 DISK = [{**_ROOT, "initializeParams": {**_ROOT["initializeParams"], "diskSizeGb": "1"}}]
 _FUNCTIONS = "cloudfunctions.projects.locations.functions"
 _REPOSITORIES = "artifactregistry.projects.locations.repositories"
+_WORKFLOWS = "workflows.projects.locations"
+_POOLS = "iam.projects.locations.workloadIdentityPools"
+_POOL = "projects/demo-project/locations/global/workloadIdentityPools/none"
+_ELSEWHERE = {"serviceAccountEmail": "none@other.iam.gserviceaccount.com"}
+_SOMETIMES = {
+    "role": "roles/viewer",
+    "members": ["allUsers"],
+    "condition": {"title": "t", "expression": "true"},
+}
 _RESIZE = "compute.instanceGroupManagerResizeRequests"
 
 
@@ -44,6 +56,12 @@ def _reservation(**fields: object) -> Good:
 
 def _template(**fields: object) -> Good:
     return Good("compute.instanceTemplates.insert", {"name": "other", "properties": {**FLEX, **fields}})
+
+
+def _again(method: str, **query: str) -> Good:
+    """The good request of this method once more, with other parameters."""
+    good = next(good for good in GOOD if good.method == method)
+    return replace(good, query={**good.query, **query})
 
 
 def _workflow(**fields: object) -> Good:
@@ -73,7 +91,45 @@ REFUSED = [
     (_reservation(deleteAtTime="2000-01-01T00:00:00Z"), 400, "in the past"),
     (_reservation(specificReservation={**SHAPE, "count": "0"}), 400, "specificReservation.count"),
     (_reservation(specificReservation={"count": "1"}), 400, "is not offered"),
-    (Good("logging.entries.list", {}), 400, "resourceNames"),
+    (Good("logging.entries.list", {"resourceNames": []}), 400, "resourceNames"),
+    (_again("compute.instanceTemplates.insert"), 409, "good"),
+    (
+        Good(
+            "workflowexecutions.projects.locations.workflows.executions.get",
+            place={"name": f"{L}/workflows/good/executions/none"},
+        ),
+        404,
+        "none",
+    ),
+    (
+        Good("cloudfunctions.projects.locations.operations.get", place={"name": f"{L}/operations/none"}),
+        404,
+        "none",
+    ),
+    (_function("other", service=_ELSEWHERE), 404, "none@other"),
+    (
+        Good("iam.projects.serviceAccounts.get", place={"name": "projects/-/serviceAccounts/none@x"}),
+        404,
+        "none@x",
+    ),
+    (Good("iam.projects.roles.create", {"roleId": "good.role", "role": {}}), 409, "good.role"),
+    (
+        Good("cloudresourcemanager.projects.setIamPolicy", {"policy": {"bindings": [_SOMETIMES]}}),
+        400,
+        "policy version 3",
+    ),
+    (_again(f"{_POOLS}.create"), 409, "good-pool"),
+    (_again(f"{_POOLS}.create", workloadIdentityPoolId="gcp-x"), 400, "workloadIdentityPoolId"),
+    (_again(f"{_POOLS}.providers.create"), 409, "good-provider"),
+    (Good(f"{_POOLS}.get", place={"name": _POOL}), 404, "none"),
+    (_again(f"{_REPOSITORIES}.create"), 409, "repository"),
+    (Good(f"{_REPOSITORIES}.create", {"format": "MAVEN"}, {"repositoryId": "other"}), 400, "DOCKER"),
+    (Good(f"{_REPOSITORIES}.get", place={"name": f"{L}/repositories/none"}), 404, "entity"),
+    (Good("storage.objects.compose", {"sourceObjects": [{}]}), 400, "sourceObjects[0].name"),
+    (_again(f"{_WORKFLOWS}.workflows.create"), 409, "good"),
+    (_again(f"{_WORKFLOWS}.workflows.create", workflowId="-"), 400, "workflow_id"),
+    (Good(f"{_WORKFLOWS}.workflows.get", place={"name": f"{L}/workflows/none"}), 404, "none"),
+    (Good(f"{_WORKFLOWS}.operations.get", place={"name": f"{L}/operations/none"}), 404, "none"),
     (Good("pubsub.projects.subscriptions.acknowledge", {"ackIds": []}), 400, "ackIds"),
     (
         Good("compute.instanceGroupManagers.insert", {**TEMPLATE, "name": "other", "targetSize": -1}),
@@ -215,3 +271,20 @@ def test_an_instance_takes_what_its_template_says(world: World, owner: Sender) -
     assert made.status_code == 200, made.text
     by_number = owner.send(Good("compute.instances.get", place={"instance": made.json()["targetId"]}))
     assert (by_number.json()["name"], by_number.json()["machineType"][-14:]) == ("copied", "n2d-standard-2")
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status", "named"),
+    [
+        ("/v1/token", "", 501, "does not imitate GET /v1/token"),
+        ("/compute/v2/nothing", "", 501, "does not imitate"),
+        ("/storage/v1/b?project=demo-project", "Bearer rubbish", 401, "credentials"),
+    ],
+)
+def test_what_is_not_served_or_not_signed_for_is_refused(
+    world: World, path: str, token: str, status: int, named: str
+) -> None:
+    """501 with the path, 401 for a token that nobody gave."""
+    headers = {"Authorization": token} if token else {}
+    answer = requests.get(world.cloud.endpoint + path, headers=headers, timeout=10)
+    assert (answer.status_code, named in answer.text) == (status, True), answer.text
