@@ -12,7 +12,14 @@ def test_an_alarm_in_mid_run_disables_the_key_and_ends_the_run(world: World, few
     """A failed integrity check reaches the listener by the log sink; the run is torn down for that reason."""
     upload = world.upload("alarmed", few_lines, f"trainer: {world.trainers['hangs']}\n")
     run = run_of(upload)
-    world.until(lambda: world.json(world.state, names.release(run)), "the job runs")
+    opening = f"/cryptoKeys/{run}:decrypt"
+    world.until(
+        lambda: any(
+            one["status"] == 200 and opening in one["resource"]
+            for one in world.get("/_control/calls")["calls"]
+        ),
+        "the machine has opened the data key",
+    )
     (machine,) = world.ledger(run, "instance", "made")
     entry = {
         "logName": f"projects/{world.settings.project}/logs/compute.googleapis.com%2Fshielded_vm_integrity",
