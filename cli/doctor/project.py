@@ -27,10 +27,10 @@ APIS = (
 )
 IMAGES = "confidential-space-images"
 FAMILY = "confidential-space"
-# Quota by name -> what it is for. Confidential A3 machines are had by flex-start, which is preemptible quota.
+# Quota by name -> what it is for. Confidential A3 machines are had by flex-start or Spot: preemptible quota.
 QUOTAS = {
     "N2D_CPUS": "n2d-standard machines",
-    "PREEMPTIBLE_NVIDIA_H100_GPUS": "a3-highgpu-1g by flex-start",
+    "PREEMPTIBLE_NVIDIA_H100_GPUS": "a3-highgpu-1g by flex-start or Spot",
 }
 _RESTRICTING = {
     "constraints/gcp.resourceLocations": "where anything may lie",

@@ -25,6 +25,7 @@ REFUSED = {
     "python-tag": (CSV, "arguments: !!python/object/apply:os.system ['true']\n", "job.yaml"),
     "not-pinned": (CSV, UNPINNED, "trainer"),
     "recipe": (CSV, RECIPE, "a2-highgpu-1g"),
+    "calendar": (CSV, "machine: {shape: a3-highgpu-1g, mode: calendar}\n", "8 GPUs only"),
     "no-tee": (CSV, "tee: none\n", "tee"),
     "unknown-target": (CSV, "arguments: {target: nosuch}\n", "arguments.target"),
     "one-class": (b"a,b\n1,x\n2,x\n", None, "only one"),

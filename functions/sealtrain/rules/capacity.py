@@ -10,16 +10,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 import msgspec
 
 from sealtrain.rules.errors import RefusedError, UnsupportedError
-from sealtrain.rules.job import FrozenJob, Job
+from sealtrain.rules.job import FrozenJob, Job, Mode
 from sealtrain.rules.ledger import Entry, zone_of
 from sealtrain.rules.prices import DATED, Price, price, worst_case_usd
 from sealtrain.rules.shapes import SHAPES, Shape, find_shape, zones_in
 
-_WAIT_S = {"flex-start": 24 * 3600, "reservation": 900, "on-demand": 0}
+_WAIT_S = {"flex-start": 24 * 3600, "reservation": 900, "on-demand": 0, "spot": 0}
 SETUP_S = 3600
 """Time before and after the machine's own: sealing, verifying, publishing, teardown."""
 
@@ -128,7 +129,7 @@ def _refusals(taken: Shape, mode: str, region: str) -> tuple[Refusal, ...]:
     gpu = SHAPES["a3-highgpu-1g"]
     smallest = SHAPES["n2d-standard-2"]
     for shape in dict.fromkeys((taken, smallest, gpu)):
-        for other in ("on-demand", "reservation", "flex-start"):
+        for other in get_args(Mode):
             if (shape.name, other) == (taken.name, mode):
                 continue
             try:

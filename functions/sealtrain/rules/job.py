@@ -23,7 +23,8 @@ GIB = 1024**3
 
 _IMAGE = re.compile(r"[a-z0-9.-]+(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+@sha256:[0-9a-f]{64}")
 
-Mode = Literal["on-demand", "reservation", "flex-start"]
+Mode = Literal["on-demand", "spot", "reservation", "flex-start", "calendar"]
+"""All ways that Google has; what a shape cannot do is refused by rules/shapes.py, with the reason."""
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

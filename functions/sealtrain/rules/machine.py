@@ -30,6 +30,8 @@ RESERVATION_SLACK_S = 900
 """What a reservation outlives its VM at most, should nobody delete it."""
 # What the platform changes by itself: a reservation's end becomes a time, a request fills its group.
 _MOVES = frozenset({"deleteAfterDuration", "targetSize"})
+_MODELS = {"flex-start": "FLEX_START", "spot": "SPOT"}
+"""How Google calls a mode; any other is STANDARD."""
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -144,13 +146,15 @@ def check_same_instance(found: Resource, settings: Settings, frozen: FrozenJob, 
     wanted = metadata(settings, frozen, order_digest)
     accounts = [a.get("email", "") for a in found.body.get("serviceAccounts", [])]
     confidential = found.body.get("confidentialInstanceConfig", {})
-    shape = SHAPES[frozen.job.machine.shape]
+    model = found.body.get("scheduling", {}).get("provisioningModel")
+    shape, mode = SHAPES[frozen.job.machine.shape], frozen.job.machine.mode
     checks: tuple[tuple[str, object, object], ...] = (
         *((f"metadata.{key}", items.get(key), value) for key, value in wanted.items()),
         ("labels.sealtrain-run", found.labels.get("sealtrain-run"), frozen.run),
         ("serviceAccounts", accounts, [names.service_account(settings, "workload")]),
         ("machineType", found.body.get("machineType", "").rpartition("/")[2], shape.name),
         ("confidentialInstanceType", confidential.get("confidentialInstanceType"), shape.technology),
+        ("scheduling.provisioningModel", model, _MODELS.get(mode, "STANDARD")),
     )
     for field, got, expected in checks:
         if got != expected:
@@ -223,7 +227,7 @@ def _properties(settings: Settings, frozen: FrozenJob, attempt: Attempt, order_d
 
 def _scheduling(attempt: Attempt, seconds: int) -> dict[str, Any]:
     return {
-        "provisioningModel": "FLEX_START" if attempt.mode == "flex-start" else "STANDARD",
+        "provisioningModel": _MODELS.get(attempt.mode, "STANDARD"),
         "maxRunDuration": {"seconds": str(seconds)},
         "instanceTerminationAction": "DELETE",
         "onHostMaintenance": "TERMINATE",

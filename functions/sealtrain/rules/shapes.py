@@ -4,6 +4,7 @@ Grades: B a page of Google's documentation, C a third party's record of a real r
 background knowledge. Sources:
 - SUPP: "Confidential VM, supported configurations", as of 2026-04-08 (B).
 - CGPU: "Create a Confidential VM instance with GPU", as of 2026-04-08 (B).
+- CONS: "Choose a consumption option", as of 2026-04-06 (B).
 - SPACE: Confidential Space runs on SEV and TDX only; its launcher takes no GPU but the H100 of
   a3-highgpu-1g (release note of 2026-04-29 and launcher source of 2026-08-21; C).
 - CAT: zones of n2d-standard machines as in skypilot-org/skypilot-catalog, catalogs/v9/gcp/vms.csv at
@@ -67,7 +68,7 @@ def _n2d(vcpus: int) -> Shape:
         technology="SEV",
         vcpus=vcpus,
         memory_bytes=4 * vcpus * GIB,
-        modes=("on-demand", "reservation"),
+        modes=("on-demand", "spot", "reservation"),
         zones=_N2D_ZONES,
         gpu="",
         min_cpu_platform="AMD Milan",
@@ -83,7 +84,7 @@ _SHAPES: tuple[Shape, ...] = (
         technology="TDX",
         vcpus=26,
         memory_bytes=234 * GIB,
-        modes=("flex-start",),
+        modes=("flex-start", "spot"),
         zones=("europe-west4-c", "us-central1-a", "us-east5-a"),
         gpu="NVIDIA H100 80 GB",
         min_cpu_platform="",
@@ -138,7 +139,13 @@ _SPACE_TECHNOLOGIES = {
     "CCA": "no documentation of it was found",
     "BMSAI": "no documentation of it was found",
 }
+_CALENDAR = (
+    "calendar mode books A4, A3 Ultra, A3 Mega and A3 High with 8 GPUs only, and none of these is a "
+    "machine of ours (CONS B)"
+)
 _MODE_REASONS = {
+    ("TDX", "calendar"): _CALENDAR,
+    ("SEV", "calendar"): _CALENDAR,
     ("TDX", "reservation"): "TDX machines cannot use reservations (SUPP B)",
     ("TDX", "on-demand"): "a3-highgpu-1g is had by Spot or flex-start only (CGPU B)",
     ("SEV", "flex-start"): "flex-start is for GPU machines",

@@ -62,7 +62,7 @@ dataset: {DIGEST}
         (b"limits: {seconds: 99999999}", "limits.seconds"),
         (b"limits: {cost_usd: .nan}", "limits.cost_usd"),
         (b"limits: {cost_usd: -1}", "limits.cost_usd"),
-        (b"machine: {mode: spot}", "machine.mode"),
+        (b"machine: {mode: preemptible}", "machine.mode"),
         (b"tee: maybe", "tee"),
         (b"dataset: latest", "dataset"),
         (b"arguments: {a: {b: 1}}", "arguments[...]"),

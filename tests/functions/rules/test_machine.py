@@ -18,6 +18,7 @@ from tests.functions.memory import DIGEST, IMAGE, SETTINGS
 RUN = "r0123456789ab"
 ON_DEMAND = Attempt("n2d-standard-2", "SEV", "on-demand", "us-central1-a")
 RESERVED = Attempt("n2d-standard-2", "SEV", "reservation", "us-central1-a")
+SPOT = Attempt("a3-highgpu-1g", "TDX", "spot", "us-central1-a")
 FLEX = Attempt("a3-highgpu-1g", "TDX", "flex-start", "us-central1-a")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -37,7 +38,7 @@ def found(body: dict[str, Any], status: str = "RUNNING") -> Resource:
     return Resource("instance", "1", body["name"], "us-central1-a", status, "t", labels, copy.deepcopy(body))
 
 
-@pytest.mark.parametrize("attempt", [ON_DEMAND, RESERVED, FLEX])
+@pytest.mark.parametrize("attempt", [ON_DEMAND, SPOT, RESERVED, FLEX])
 def test_the_server_holds_the_last_brake(attempt: Attempt) -> None:
     """Every VM ends by itself and is deleted then."""
     scheduling = machine.instance(SETTINGS, frozen(attempt), attempt, DIGEST)["scheduling"]
@@ -46,7 +47,7 @@ def test_the_server_holds_the_last_brake(attempt: Attempt) -> None:
     assert scheduling["automaticRestart"] is False
 
 
-@pytest.mark.parametrize("attempt", [ON_DEMAND, RESERVED, FLEX])
+@pytest.mark.parametrize("attempt", [ON_DEMAND, SPOT, RESERVED, FLEX])
 def test_vm_and_template_come_from_one_spec(attempt: Attempt) -> None:
     """They differ only in name and in how addresses within a zone are spelled."""
     vm = machine.instance(SETTINGS, frozen(attempt), attempt, DIGEST)
@@ -54,6 +55,13 @@ def test_vm_and_template_come_from_one_spec(attempt: Attempt) -> None:
     same = set(template) - {"machineType", "disks"}
     assert {key: vm[key] for key in same} == {key: template[key] for key in same}
     assert vm["machineType"].endswith("/" + template["machineType"])
+
+
+def test_a_spot_vm_is_asked_for_as_spot() -> None:
+    """By its provisioning model and by no reservation; what the platform takes back is deleted."""
+    body = machine.instance(SETTINGS, frozen(SPOT), SPOT, DIGEST)
+    assert body["scheduling"]["provisioningModel"] == "SPOT"
+    assert body["reservationAffinity"] == {"consumeReservationType": "NO_RESERVATION"}
 
 
 def test_the_vm_is_confidential_closed_and_encrypted() -> None:
@@ -96,6 +104,7 @@ def test_a_group_is_empty_and_leaves_a_dead_vm_dead() -> None:
     ("message", "body"),
     [
         ("Instance", machine.instance(SETTINGS, frozen(ON_DEMAND), ON_DEMAND, DIGEST)),
+        ("Instance", machine.instance(SETTINGS, frozen(SPOT), SPOT, DIGEST)),
         ("InstanceTemplate", machine.template(SETTINGS, frozen(FLEX), FLEX, DIGEST)),
         ("InstanceGroupManager", machine.group(SETTINGS, RUN)),
         ("InstanceGroupManagerResizeRequest", machine.resize_request(SETTINGS, frozen(FLEX))),
@@ -132,6 +141,7 @@ def test_our_own_vm_is_recognised() -> None:
         (("machineType",), "zones/us-central1-a/machineTypes/n2d-standard-8"),
         (("serviceAccounts",), [{"email": "other@x"}]),
         (("metadata",), {"items": []}),
+        (("scheduling", "provisioningModel"), "SPOT"),
     ],
 )
 def test_another_vm_of_our_name_is_a_conflict(path: tuple[str, ...], value: object) -> None:

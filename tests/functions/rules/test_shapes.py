@@ -20,7 +20,9 @@ def refusal(*args: str) -> UnsupportedError:
     [
         ("n2d-standard-2", "", "on-demand", "us-central1"),
         ("n2d-standard-4", "SEV", "reservation", "europe-west4"),
+        ("n2d-standard-96", "", "spot", "us-west4"),
         ("a3-highgpu-1g", "TDX", "flex-start", "us-central1"),
+        ("a3-highgpu-1g", "", "spot", "us-central1"),
     ],
 )
 def test_what_exists_is_found(name: str, technology: str, mode: str, region: str) -> None:
@@ -43,6 +45,8 @@ def test_what_exists_is_found(name: str, technology: str, mode: str, region: str
         (("a3-highgpu-1g", "TDX", "reservation", "us-central1"), "machine.mode", "cannot use reservations"),
         (("a3-highgpu-1g", "", "on-demand", "us-central1"), "machine.mode", "flex-start"),
         (("n2d-standard-2", "", "flex-start", "us-central1"), "machine.mode", "GPU"),
+        (("a3-highgpu-1g", "", "calendar", "us-central1"), "machine.mode", "8 GPUs only"),
+        (("n2d-standard-2", "", "calendar", "us-central1"), "machine.mode", "8 GPUs only"),
         (("a3-highgpu-1g", "TDX", "flex-start", "europe-west1"), "machine.shape", "not in europe-west1"),
         (("n2d-standard-2", "", "on-demand", "europe-west5"), "machine.shape", "not in europe-west5"),
     ],
@@ -73,6 +77,22 @@ def test_every_shape_has_zones_a_source_and_a_price() -> None:
             found = price(shape, shape.modes[0], region)
             assert found.usd_per_hour > 0
             assert found.grade in {"A", "B", "C", "D"}
+
+
+def test_spot_costs_less_wherever_a_shape_is_had_both_ways() -> None:
+    """In each region of the table; a Spot machine above its other price would be a slip of the table."""
+    two = SHAPES["n2d-standard-2"]
+    for region in {zone.rpartition("-")[0] for zone in two.zones}:
+        spot, whole = (price(two, mode, region).usd_per_hour for mode in ("spot", "on-demand"))
+        assert 0.05 < spot / whole < 0.7, region
+
+
+def test_spot_without_a_sourced_price_is_refused_with_the_nearest_that_has_one() -> None:
+    """Spot prices of the H100 are on record for one region; elsewhere flex-start is named."""
+    with pytest.raises(UnsupportedError) as caught:
+        price(SHAPES["a3-highgpu-1g"], "spot", "europe-west4")
+    assert (caught.value.code, caught.value.body.field) == ("no_price", "machine.mode")
+    assert caught.value.body.expected == "a3-highgpu-1g, mode flex-start"
 
 
 def test_price_is_linear_in_the_size() -> None:

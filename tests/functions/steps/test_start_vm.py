@@ -121,3 +121,14 @@ def test_a_flex_start_vm_is_waited_for_and_found() -> None:
     body = machine.instance(world.settings, world.state.job(run), attempt, world.state.order(run)[1])
     world.compute.insert("instance", name, body, machine.request_id(name))
     assert world.call(start_vm, run=run).instance == name
+
+
+def test_a_spot_machine_is_started_and_a_stock_out_leads_to_the_next_zone() -> None:
+    """Asked for as Spot, wherever it comes to be; where no zone has one, the remedy is told."""
+    world = World()
+    run = world.prepare(b"machine: {mode: spot}")
+    world.compute.failures["us-central1-a"] = StockOutError("none left")
+    found = world.call(start_vm, run=run)
+    assert found.zone == "us-central1-b"
+    body = world.compute.found[found.instance].body
+    assert body["scheduling"]["provisioningModel"] == "SPOT"
