@@ -1,4 +1,4 @@
-"""Waits for the end of a run and tells each phase as it is reached.
+"""Waits for the end of a run, or of the attempts that follow it by themselves, and tells each phase.
 
 - Bounded in time; on a time-out the phase that was waited for and the last error are named.
 - A run that a failed execution left without an end is reported as failed, not waited for.
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import Upload, run_of
+from sealtrain.rules.uploads import Upload, later, run_of
 
 from cli import execution, run_records
 from cli.api import Api
@@ -25,7 +25,7 @@ _GRACE_S = 20.0  # between the end of an execution and the last record of its ru
 def follow(
     api: Api, settings: Settings, upload: Upload, within_s: float, reached: Callable[[Phase], None]
 ) -> Progress:
-    """The run's progress at its end. Raises TimeoutReachedError."""
+    """The last run's progress at its end. Raises TimeoutReachedError."""
     run = run_of(upload)
     told: set[str] = set()
     deadline = time.monotonic() + within_s
@@ -36,8 +36,14 @@ def follow(
             if phase.time and phase.word not in told:
                 told.add(phase.word)
                 reached(phase)
-        if found.ended:
+        if found.ended and not found.followed_by:
             return found
+        if found.ended:
+            upload = later(upload)
+            run, told, failed_at = run_of(upload), set(), None
+            goes_on = f"preempted: attempt {upload.attempt} follows as run {run}"
+            reached(Phase("go_on", goes_on, found.phases[-1].time))
+            continue
         now = time.monotonic()
         error = execution.failure(api, settings, upload)
         failed_at = (failed_at or now) if error else None

@@ -24,12 +24,16 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as its records tell it. `outcome` is empty until the run is closed."""
+    """A run as its records tell it. `outcome` is empty until the run is closed.
+
+    `followed_by`: the run of the attempt that follows by itself, empty if none does.
+    """
 
     run: str
     phases: tuple[Phase, ...]
     outcome: str = ""
     reason: str = ""
+    followed_by: str = ""
     refusal: dict[str, Any] | None = None
 
     @property
@@ -100,6 +104,7 @@ def derive(
         phases=tuple(phases),
         outcome=str(closed.get("outcome", "")) if closed else "",
         reason=_reason(closed.get("reason")) if closed else "",
+        followed_by=str(closed.get("followed_by", "")) if closed else "",
         refusal=refusal,
     )
 

@@ -43,6 +43,15 @@ def progress(api: Api, settings: Settings, run: str) -> Progress:
     return derive(run, records, closed, refusal)
 
 
+def attempt_of(api: Api, settings: Settings, run: str) -> tuple[int | None, str]:
+    """Which attempt at its upload a run is, and the run whose checkpoint it goes on from; empty for none."""
+    state = names.state_bucket(settings)
+    claim = objects.read_json(api, state, names.claim(run)) or {}
+    order = objects.read_json(api, state, names.order(run)) or {}
+    resume = (order.get("checkpoint") or {}).get("resume") or {}
+    return claim.get("upload", {}).get("attempt"), str(resume.get("run", ""))
+
+
 def known_progress(api: Api, settings: Settings, run: str) -> Progress:
     """The same, for a run that has to exist. Raises CommandError if nothing is known of it."""
     found = progress(api, settings, names.checked_run_id(run))

@@ -26,8 +26,9 @@ def runs(as_json: bool) -> int:
     if not rows:
         say("no runs yet; `sealtrain submit DATA.csv` starts one")
         return 0
-    head = ("run", "started", "state", "attempt", "object")
-    for line in table(head, [[row[key] for key in head] for row in rows]):
+    head = ("run", "started", "state", "attempt", "object", "followed_by")
+    shown = tuple(word.replace("_", " ") for word in head)
+    for line in table(shown, [[row[key] for key in head] for row in rows]):
         say(line)
     return 0
 
@@ -44,6 +45,7 @@ def _row(api: Api, settings: Settings, run: str) -> dict[str, str]:
         "state": state(found),
         "attempt": str(upload.get("attempt", "")),
         "object": str(upload.get("object", "")),
+        "followed_by": found.followed_by,
     }
 
 

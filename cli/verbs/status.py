@@ -23,13 +23,16 @@ def status(run: str, as_json: bool) -> int:
     api = Api(settings)
     found = run_records.known_progress(api, settings, run)
     made = resources(api, settings, run)
+    attempt, went_on_from = run_records.attempt_of(api, settings, run)
     if as_json:
-        emit({**told(found), "resources": made})
+        emit({**told(found), "attempt": attempt, "went_on_from": went_on_from or None, "resources": made})
         return 0
     say(f"run {run}: {plain(state(found))}" + (f" ({plain(found.reason)})" if found.reason else ""))
     if found.refusal is not None:
         for line in refusal_lines(found):
             say(line)
+    for line in chain_lines(attempt, went_on_from, found.followed_by):
+        say(line)
     for phase in sorted(found.phases, key=lambda phase: phase.time):
         if phase.time:
             say(f"  {_time(phase.time)}  {phase.word:<18} {phase.sentence}")
@@ -45,6 +48,17 @@ def status(run: str, as_json: bool) -> int:
             if one["state"] not in ("", "absent"):
                 say(f"  {one['kind']}: {plain(one['state'])}")
     return 0
+
+
+def chain_lines(attempt: int | None, went_on_from: str, followed_by: str) -> list[str]:
+    """Where a run stands among the attempts at its upload; none for one that stands alone."""
+    lines = []
+    if attempt is not None and attempt > 1:
+        how = f"goes on from the checkpoint of run {plain(went_on_from)}" if went_on_from else "begins anew"
+        lines.append(f"  attempt {attempt}: {how}")
+    if followed_by:
+        lines.append(f"  followed by itself by the next attempt, run {plain(followed_by)}")
+    return lines
 
 
 def _time(text: str) -> str:

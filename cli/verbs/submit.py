@@ -106,6 +106,7 @@ def told(progress: Progress) -> dict[str, object]:
         "run": progress.run,
         "outcome": "refused" if progress.refusal is not None else progress.outcome or None,
         "reason": progress.reason or None,
+        "followed_by": progress.followed_by or None,
         "refusal": progress.refusal,
         "phases": [
             {"word": p.word, "sentence": p.sentence, "time": p.time} for p in progress.phases if p.time

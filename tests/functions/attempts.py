@@ -28,18 +28,22 @@ JOB = b"arguments: {seed: 1}\n"
 class Attempts(World):
     """Attempts at one upload, in a world of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, job: bytes = JOB) -> None:
         super().__init__()
         self.upload("incoming/set/data.csv")
-        self.generation = self.upload("incoming/set/job.yaml", JOB)
+        self.generation = self.upload("incoming/set/job.yaml", job)
         self.checkpoints = names.checkpoints_bucket(self.settings)
 
-    def attempt(self, number: int) -> str:
-        """One attempt up to its frozen order; give its run id."""
-        found = self.call(
+    def admit(self, number: int) -> Any:
+        """Claim and admit an attempt."""
+        return self.call(
             admit_run, bucket=self.inbox, object="incoming/set/job.yaml", generation=self.generation,
             attempt=number, execution=f"execution-{number}", callback_url="http://127.0.0.1:1/callback",
         )  # fmt: skip
+
+    def attempt(self, number: int) -> str:
+        """One attempt up to its frozen order; give its run id."""
+        found = self.admit(number)
         for module in (plan_capacity, create_key, create_bucket, seal_dataset):
             self.call(module, run=found.run)
         return str(found.run)
@@ -70,6 +74,10 @@ class Attempts(World):
         self.work(run)
         self.leave_checkpoint(run)
         self.end(run, "preempted")
+
+    def close(self, run: str) -> Any:
+        """Tear a preempted run down and close it, as its workflow does."""
+        return super().end(run, {"code": "FAILED", "message": "preempted"})  # type: ignore[misc]
 
     def proof(self, run: str) -> dict[str, Any]:
         """The run's proof of teardown."""

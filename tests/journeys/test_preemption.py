@@ -13,8 +13,10 @@ import psutil
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import compute_v1
 from sealtrain.rules import canonical, names
-from sealtrain.rules.uploads import Upload, run_of
+from sealtrain.rules.uploads import Upload, later, run_of
 
+from cli import run_records
+from cli.api import Api
 from tests.journeys.world import World
 
 HOLD = 20
@@ -25,8 +27,8 @@ def test_a_preempted_training_goes_on_in_the_next_attempt(world: World, few_line
     undisturbed run with the same seed, byte by byte. Then the checkpoint is gone as well.
     """
     job = f"trainer: {world.trainers['descends']}\narguments: {{seed: 7, hold: "
-    undisturbed = world.upload("undisturbed", few_lines, job + "-1}\n")
-    first = world.upload("preempted", few_lines, job + f"{HOLD}}}\n")
+    undisturbed = world.upload("undisturbed", few_lines, job + "[]}\n")
+    first = world.upload("preempted", few_lines, job + f"[{HOLD}]}}\n")
     world.until(lambda: _checkpoints_on_disk(HOLD), "the trainer waits at its step")
 
     _preempt(world, run_of(first))
@@ -57,6 +59,103 @@ def test_a_preempted_training_goes_on_in_the_next_attempt(world: World, few_line
     assert list(world.checkpoints.list_blobs()) == []
     assert world.ledger(run_of(second), "checkpoint", "gone")
     assert world.bills(run_of(second)) == []
+
+
+def test_a_spot_run_goes_on_by_itself_until_the_model_is_there(world: World, few_lines: bytes) -> None:
+    """Preempted twice, nobody does anything: the third attempt ends with the model of an undisturbed run.
+    Each attempt has a bundle that holds, names the next, leaves nothing that bills; no checkpoint is left.
+    """
+    job = f"trainer: {world.trainers['descends']}\narguments: {{seed: 7, hold: "
+    undisturbed = world.upload("whole", few_lines, job + "[]}\n")
+    first = world.upload("spot", few_lines, job + "[20, 35]}\nmachine: {mode: spot}\n")
+    second, third = later(first), later(later(first))
+    api, settings = Api(world.settings), world.settings
+
+    for upload, step in ((first, 20), (second, 35)):
+        world.until(lambda step=step: _checkpoints_on_disk(step), f"the trainer waits at step {step}")
+        _preempt(world, run_of(upload))
+        assert world.closed(upload)["followed_by"] == run_of(later(upload))
+
+    assert world.closed(third)["outcome"] == "succeeded"
+    for upload in (first, second, third):
+        assert world.bundle_problems(run_of(upload)) == []
+        assert world.bills(run_of(upload)) == []
+    world.closed(undisturbed)
+    resumed, whole = _receipt(world, third), _receipt(world, undisturbed)
+    assert resumed["metrics"]["begun_at"] == 35
+    assert resumed["model"][0]["sha256"] == whole["model"][0]["sha256"]
+    assert list(world.checkpoints.list_blobs()) == []
+    assert run_records.attempt_of(api, settings, run_of(third)) == (3, run_of(second))
+    report = world.record(names.report(run_of(second), "json")) or {}
+    assert report["attempt"] == {
+        "number": 2, "most": 3, "went_on_from": run_of(first), "next_run": run_of(third)
+    }  # fmt: skip
+
+
+def test_a_lost_start_is_made_good_once_and_the_bound_ends_the_chain(
+    world: World, few_lines: bytes
+) -> None:
+    """The workflow cannot start the next attempt: one sweep does, later ones do not. After the last attempt
+    that the job allows nobody goes on, and the reason says how a person does.
+    """
+    job = f"trainer: {world.trainers['descends']}\narguments: {{seed: 7, hold: [20, 35]}}\n"
+    first = world.upload("lost-start", few_lines, job + "machine: {mode: spot}\nlimits: {attempts: 2}\n")
+    second, third = later(first), later(later(first))
+    world.until(lambda: _checkpoints_on_disk(20), "the trainer waits at its first step")
+    train = names.workflow(world.settings, names.WORKFLOW_TRAIN)
+    world.fault("workflowexecutions.projects.locations.workflows.executions.create", 403, 1, parent=train)
+    _preempt(world, run_of(first))
+    assert world.closed(first)["followed_by"] == run_of(second)
+    claim = world.json(world.state, names.claim(run_of(first))) or {}
+    execution = f"/v1/{train}/executions/{claim['execution']}"
+    world.until(lambda: world.get(execution)["state"] == "FAILED", "the workflow has failed")
+    assert not _is_claimed(world, second)
+
+    world.publish("sweep-requests", {})
+    world.until(lambda: _checkpoints_on_disk(35), "the next attempt waits at its own step")
+    _sweep(world)
+    assert _executions(world, second) == 1
+    _preempt(world, run_of(second))
+
+    closed = world.closed(second)
+    assert (closed["outcome"], closed["followed_by"]) == ("failed", "")
+    assert "--attempt" in closed["reason"]
+    _sweep(world)
+    assert not _is_claimed(world, third)
+    assert world.bills(run_of(second)) == []
+
+
+def test_a_teardown_in_mid_training_is_the_end_of_all_attempts(world: World, few_lines: bytes) -> None:
+    """Whoever says stop means the training: its checkpoint goes as well, and no other attempt begins."""
+    job = f"trainer: {world.trainers['descends']}\narguments: {{seed: 7, hold: [20]}}\n"
+    upload = world.upload("stopped", few_lines, job + "machine: {mode: spot}\n")
+    world.until(lambda: _checkpoints_on_disk(20), "the trainer waits at its step")
+
+    world.publish("teardown-requests", {"run": run_of(upload), "reason": "wrong data"})
+
+    closed = world.closed(upload)
+    assert (closed["outcome"], closed["followed_by"]) == ("torn_down", "")
+    _sweep(world)
+    assert not _is_claimed(world, later(upload))
+    assert list(world.checkpoints.list_blobs(prefix=run_of(upload))) == []
+
+
+def _is_claimed(world: World, upload: Upload) -> bool:
+    return world.json(world.state, names.claim(run_of(upload))) is not None
+
+
+def _executions(world: World, upload: Upload) -> int:
+    """How many executions were started for an attempt."""
+    train = names.workflow(world.settings, names.WORKFLOW_TRAIN)
+    listed = world.get(f"/v1/{train}/executions?view=FULL&pageSize=100")["executions"]
+    return [json.loads(one["argument"]) for one in listed].count(msgspec.to_builtins(upload))
+
+
+def _sweep(world: World) -> None:
+    """Sweep, and wait for its end."""
+    before = world.told("runs.swept")
+    world.publish("sweep-requests", {})
+    world.until(lambda: world.told("runs.swept") > before, "the sweep is done")
 
 
 def _receipt(world: World, upload: Upload) -> dict[str, Any]:

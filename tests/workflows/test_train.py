@@ -39,10 +39,14 @@ class Functions:
     said: Callable[[str], dict[str, Any] | None]
     called: list[str] = field(default_factory=list)
     closed_with: Any = None
+    started: list[tuple[str, Any]] = field(default_factory=list)  # executions: of which workflow, with what
     over_time: str = ""  # this one reaches the platform's limit: a page without words of its own
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "workflowexecutions" in request.url:
+            if request.method == "POST":
+                argument = json.loads(json.loads(request.body or b"{}")["argument"])
+                self.started.append((request.url.split("/")[-2], argument))
             return response(json_body={"name": "e", "state": "SUCCEEDED"})
         self.called.append(request.url.rpartition("/")[2])
         if self.called[-1] == "close-run":
@@ -147,3 +151,22 @@ def test_what_a_step_is_refused_is_told_in_its_own_words(name: str) -> None:
 
     assert functions.closed_with == error
     assert "seal-dataset" not in functions.called
+
+
+@pytest.mark.parametrize("following", [None, 2])
+def test_the_attempt_that_close_run_names_is_started_and_no_other(following: int | None) -> None:
+    """After the teardown and the close, with the very upload; the run's own failure is still what is told."""
+
+    def said(name: str) -> dict[str, Any] | None:
+        if name == "submit-job":
+            return {"state": "FAILED", "reason": "preempted"}
+        return {"next_attempt": following} if name == "close-run" else None
+
+    functions = Functions(said)
+    with pytest.raises(ExecutionError, match="preempted"):
+        train(functions, VirtualHost())
+
+    assert [workflow for workflow, _ in functions.started] == ["tear_down", *(["train"] if following else [])]
+    if following:
+        argument = {"bucket": "b", "object": "o", "generation": "1", "attempt": following}
+        assert functions.started[-1] == ("train", argument)

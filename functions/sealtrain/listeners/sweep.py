@@ -1,9 +1,13 @@
-"""Find what outlived its run, and start its teardown. The net below the workflow.
+"""Find what outlived its run, and start its teardown; start a following attempt that is missing.
 
 Two searches: runs that were claimed and never closed, whose workflow has ended (it failed, somebody cancelled
 it) or that are past their end; and resources under this deployment's names and labels whose run is closed,
 unknown, or ended. A checkpoint is such a resource once it is past its life. Nothing is deleted here. A run
-that no workflow closes any more is closed by the same execution that tears it down.
+that no workflow closes any more is closed by the same execution that tears it down; if its workflow had
+begun to, in that workflow's own words, so that what it kept for the next attempt is kept.
+
+A closed run of which nothing stands may name the attempt that follows by itself. Its workflow starts it; what
+nobody has claimed is started here. Started twice, it runs once: the claim decides.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from sealtrain.rules.errors import InvalidRequestError, NotFoundError, Sealtrain
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import Claim
+from sealtrain.rules.uploads import NEXT, Claim, later, run_of
 
 if TYPE_CHECKING:
     from sealtrain.cloud.compute import Compute
@@ -37,11 +41,12 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How many runs were looked at, and which are torn down."""
+    """How many runs were looked at, which are torn down, and which attempts were missing and are started."""
 
     looked_at: int
     asked_for: tuple[str, ...]
     count: int
+    started: tuple[str, ...] = ()
 
 
 class _End(msgspec.Struct, frozen=True):
@@ -49,6 +54,12 @@ class _End(msgspec.Struct, frozen=True):
 
     reason: str
     orphan: bool
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What is read of a request of teardown."""
+
+    reason: str
 
 
 def sweep(
@@ -61,9 +72,10 @@ def sweep(
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> Result:
-    """Start one teardown per run that has to end."""
-    claimed = _runs(storage, names.state_bucket(settings), "/claim.json")
-    closed = _runs(storage, names.evidence_bucket(settings), "/closed.json")
+    """Start one teardown per run that has to end, and each attempt that is missing."""
+    in_state = [one.name for one in storage.list(names.state_bucket(settings), "runs/")]
+    in_evidence = [one.name for one in storage.list(names.evidence_bucket(settings), "runs/")]
+    claimed, closed = _runs(in_state, "/claim.json"), _runs(in_evidence, "/closed.json")
     standing = {*_standing(storage, kms, compute, settings), *_left_over(storage, settings, clock())}
     asked: list[str] = []
     for run in sorted(standing | claimed - closed):
@@ -74,18 +86,47 @@ def sweep(
         if end is not None:
             _tear_down(run, end, executions, settings)
             asked.append(run)
-    return Result(looked_at=len(claimed | standing), asked_for=tuple(asked), count=len(asked))
+    may_go_on = closed - standing - _runs(in_state, "/stopped.json")
+    started = [
+        following
+        for run, following in _announced(in_evidence)
+        if run in may_go_on and following not in claimed
+        if _go_on(run, following, storage, executions, settings)
+    ]
+    return Result(len(claimed | standing), tuple(asked), len(asked), tuple(started))
 
 
 def _tear_down(run: str, end: _End, executions: Executions, settings: Settings) -> None:
-    argument: dict[str, Any] = {"run": run, "reason": f"swept: {end.reason}"}
+    reason = end.reason if end.reason == proof.RUN_ENDED else f"swept: {end.reason}"
+    argument: dict[str, Any] = {"run": run, "reason": reason}
     if end.orphan:
         argument["failure"] = {"code": proof.WORKFLOW_ENDED}
     executions.start(names.workflow(settings, names.WORKFLOW_TEAR_DOWN), argument)
 
 
-def _runs(storage: Storage, bucket: str, ending: str) -> set[str]:
-    found = (one.name.split("/") for one in storage.list(bucket, "runs/") if one.name.endswith(ending))
+def _go_on(run: str, following: str, storage: Storage, executions: Executions, settings: Settings) -> bool:
+    """Start the attempt that follows, unless it was claimed since; whether it was started."""
+    state = names.state_bucket(settings)
+    try:
+        upload = later(parse(storage.get(state, names.claim(run)), Claim, "the claim").upload)
+    except SealtrainError:
+        return False  # it names no upload
+    if run_of(upload) != following or storage.stat(state, names.claim(following)) is not None:
+        return False
+    executions.start(names.workflow(settings, names.WORKFLOW_TRAIN), msgspec.to_builtins(upload))
+    return True
+
+
+def _announced(in_evidence: list[str]) -> Iterator[tuple[str, str]]:
+    """Give each run that names an attempt which follows it, and that attempt's run."""
+    for name in in_evidence:
+        run, _, rest = name.removeprefix("runs/").partition("/")
+        if rest.endswith(NEXT) and names.RUN_ID.fullmatch(rest.removesuffix(NEXT)):
+            yield run, rest.removesuffix(NEXT)
+
+
+def _runs(listed: list[str], ending: str) -> set[str]:
+    found = (name.split("/") for name in listed if name.endswith(ending))
     return {parts[1] for parts in found if len(parts) == 3 and names.RUN_ID.fullmatch(parts[1])}
 
 
@@ -134,11 +175,22 @@ def _end(
     except (SealtrainError, ValueError, TypeError):
         return _End("the run's records cannot be read", orphan=True)  # they must not keep a machine alive
     ended = _ended(claim.execution, executions, settings)
+    if ended and _had_ended(run, storage, settings):
+        return _End(proof.RUN_ENDED, orphan=True)
     if late:
         return _End("the run is past its end and was never closed", orphan=bool(ended))
     if ended and job is not None:  # without a job nothing was made, and a refusal is told in the inbox
         return _End(f"the run's workflow has ended without closing it: {ended}", orphan=True)
     return None
+
+
+def _had_ended(run: str, storage: Storage, settings: Settings) -> bool:
+    """Whether the run's own workflow had come to its end, and begun the teardown."""
+    asked = storage.find(names.state_bucket(settings), names.teardown(run))
+    try:
+        return asked is not None and parse(asked, _Asked, "teardown.json").reason == proof.RUN_ENDED
+    except SealtrainError:
+        return False
 
 
 def _ended(execution: str, executions: Executions, settings: Settings) -> str:

@@ -38,6 +38,7 @@ from sealtrain.rules.ledger import Kind, open_intents, short_name
 from sealtrain.rules.order import parse_order
 from sealtrain.rules.resources import ObjectInfo
 from sealtrain.rules.settings import Settings
+from sealtrain.rules.uploads import stopped
 
 if TYPE_CHECKING:
     from sealtrain.cloud.compute import Compute
@@ -123,13 +124,20 @@ def tear_down(
 
 
 def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) -> str:
-    """Write the request of teardown, which stops every maker; give the time of the one that stands."""
+    """Write the request of teardown, which stops every maker; give the time of the one that stands.
+
+    A later one, for a reason of its own, stops the attempt that would follow by itself.
+    """
     state, name = names.state_bucket(settings), names.teardown(request.run)
     asked = {"run": request.run, "reason": request.reason[:200], "time": now.isoformat()}
     try:
         storage.create(state, name, canonical.dumps(asked))
     except AlreadyExistsError:  # the first reason stands
-        asked = canonical.loads(storage.get(state, name))
+        first = canonical.loads(storage.get(state, name))
+        if first["reason"] == proof.RUN_ENDED != request.reason:
+            with suppress(AlreadyExistsError):
+                storage.create(state, stopped(request.run), canonical.dumps(asked))
+        asked = first
     return asked["time"]
 
 

@@ -4,7 +4,8 @@
   buckets are regional). The order is the table's.
 - Other ways to have a machine are listed as refusals with their reason, so that the bundle shows the
   choice that was made.
-- The worst case is the price of the longest allowed run, headroom included, and it binds.
+- The worst case is the price of the longest allowed run, headroom included. That of all attempts which may
+  follow each other by themselves binds.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def cost_of(job: Job, region: str) -> tuple[Shape, Price, float]:
-    """Shape, price and worst-case cost of a job.
+    """Shape, price and worst-case cost of one attempt at a job.
 
-    Raises UnsupportedError for a machine that cannot be had, RefusedError when it may cost more than
-    the job allows.
+    Raises UnsupportedError for a machine that cannot be had, RefusedError when all attempts that may follow
+    each other may cost more than the job allows.
     """
     if job.tee == "none":
         raise UnsupportedError(
@@ -75,14 +76,18 @@ def cost_of(job: Job, region: str) -> tuple[Shape, Price, float]:
     shape = find_shape(wanted.shape, wanted.technology, wanted.mode, region)
     found = price(shape, wanted.mode, region)
     worst = worst_case_usd(found.usd_per_hour, job.limits.seconds)
-    if worst > job.limits.cost_usd:
+    most = job.most_attempts
+    total = round(worst * most, 4)
+    ways = "limits.seconds or limits.attempts" if most > 1 else "limits.seconds"
+    if total > job.limits.cost_usd:
+        each = f"{found.usd_per_hour} USD/h for {job.limits.seconds} s, and a quarter"
         raise RefusedError(
             "the run could cost more than the job allows",
             code="cost_over_limit",
             field="limits.cost_usd",
-            got=f"{worst} USD: {found.usd_per_hour} USD/h for {job.limits.seconds} s, and a quarter",
+            got=f"{total} USD: {each}" + (f", {most} attempts" if most > 1 else ""),
             expected=f"at most {job.limits.cost_usd} USD",
-            remedy="raise limits.cost_usd, or lower limits.seconds",
+            remedy=f"raise limits.cost_usd, or lower {ways}",
         )
     return shape, found, worst
 

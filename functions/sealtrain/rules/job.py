@@ -17,9 +17,12 @@ import msgspec
 
 from sealtrain.rules.errors import RefusedError
 from sealtrain.rules.order import Format, Scalar
+from sealtrain.rules.uploads import Upload
 
 LONGEST_RUN_S = 7 * 24 * 3600
 GIB = 1024**3
+SPOT_ATTEMPTS = 3
+"""Of a job for Spot machines that does not say how many."""
 
 _IMAGE = re.compile(r"[a-z0-9.-]+(?::[0-9]+)?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+@sha256:[0-9a-f]{64}")
 
@@ -36,15 +39,16 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ends of a run: time of the VM, worst-case cost, and what the trainer may use.
+    """Ends of a run: time of each VM, worst-case cost of all attempts, and what the trainer may use.
 
-    Zero for `memory_bytes` means half of the machine's memory.
+    Zero for `memory_bytes` means half of the machine's memory; `attempts`: see `Job.most_attempts`.
     """
 
     seconds: Annotated[int, msgspec.Meta(ge=60, le=LONGEST_RUN_S)] = 3600
     cost_usd: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 10.0
     disk_bytes: Annotated[int, msgspec.Meta(ge=1024**2, le=1024 * GIB)] = 4 * GIB
     memory_bytes: Annotated[int, msgspec.Meta(ge=0, le=1024 * GIB)] = 0
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +67,13 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset: Annotated[str, msgspec.Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
     source: Literal["keep", "forget"] = "keep"
 
+    @property
+    def most_attempts(self) -> int:
+        """How many attempts there may be without a person, the first included; each needs the source."""
+        if self.limits.attempts is not None:
+            return self.limits.attempts
+        return SPOT_ATTEMPTS if self.machine.mode == "spot" and self.source == "keep" else 1
+
 
 class SourceObject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One object of the dataset as it was admitted; `path` is its place in the dataset."""
@@ -78,6 +89,7 @@ class FrozenJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The job as admitted: image settled, limits settled, dataset listed. `expires`: epoch s.
 
     `manifest` is there when the owner sealed the dataset before upload: then `objects` are its parts.
+    `upload` names the object that started the run, and which attempt at it this is.
     """
 
     run: str
@@ -91,6 +103,7 @@ class FrozenJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admitted_at: str
     expires: int
     manifest: SourceObject | None = None
+    upload: Upload | None = None
 
 
 def default_job(object_name: str) -> Job:

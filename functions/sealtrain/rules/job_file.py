@@ -30,6 +30,9 @@ def parse_job(data: bytes) -> Job:
     for name, value in job.arguments.items():
         for each in (name, *(value if isinstance(value, list) else (value,))):
             _check_scalar(name, each)
+    if job.source == "forget" and job.most_attempts > 1:
+        expected = "1: the source is removed, so another attempt would find no data"
+        raise _refused("limits.attempts", str(job.most_attempts), expected)
     return job
 
 

@@ -92,7 +92,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "cloud_unavailable": ("the VM could not reach the platform", "try again with the next attempt"),
     "preempted": (
         "the VM was stopped from outside",
-        "start the next attempt: it goes on from the checkpoint, if the trainer wrote one",
+        "the next attempt goes on from the checkpoint, if the trainer wrote one; it starts by itself up to "
+        "`limits.attempts`, else by `sealtrain submit DATA --attempt N`",
     ),
     "internal": ("the workload failed in a way it does not know", "try again; if it stays, report it"),
 }

@@ -52,7 +52,7 @@ def outcome_of(
     evidence: Evidence, claims: Iterable[Claim], failure: Mapping[str, Any] | None, owner_was_told: bool
 ) -> tuple[Outcome, str]:
     """Give outcome and reason; `owner_was_told` says that a refusal stands in the inbox."""
-    asked, objected = _asked(evidence), objection("succeeded", evidence, claims)
+    asked, objected = asked_for(evidence), objection("succeeded", evidence, claims)
     only_lost = failure is not None and failure.get("code") == WORKFLOW_ENDED and not asked
     if not objected and (failure is None or only_lost):
         return "succeeded", ""
@@ -72,7 +72,7 @@ def objection(outcome: str, evidence: Evidence, claims: Iterable[Claim]) -> str:
     """Say why the records do not bear this word out; empty if they do."""
     if outcome not in get_args(Outcome):
         return f"{outcome[:40]} is no outcome"
-    if outcome == "torn_down" and not _asked(evidence):
+    if outcome == "torn_down" and not asked_for(evidence):
         return "no request of teardown before the run's end is on record"
     if outcome != "succeeded":
         return ""
@@ -87,7 +87,7 @@ def objection(outcome: str, evidence: Evidence, claims: Iterable[Claim]) -> str:
     return f"the run's records do not show success: {', '.join(open_)}" if open_ else ""
 
 
-def _asked(evidence: Evidence) -> str:
+def asked_for(evidence: Evidence) -> str:
     """Why somebody asked for the end before the workflow did; empty if nobody did."""
     asked = _text(evidence, "teardown", "reason")
     return "" if asked == RUN_ENDED else asked

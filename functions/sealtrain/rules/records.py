@@ -133,13 +133,17 @@ class Completion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a run ended. `time` is when it was closed, RFC 3339 UTC."""
+    """How a run ended. `time` is when it was closed, RFC 3339 UTC.
+
+    `followed_by` is the run of the attempt that follows by itself; empty if none does.
+    """
 
     run: str
     outcome: str
     reason: str
     time: str
     bundle_sha256: str
+    followed_by: str = ""
 
 
 def parse(data: bytes, kind: type[Kind], what: str) -> Kind:

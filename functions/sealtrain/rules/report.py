@@ -16,6 +16,7 @@ import jinja2
 import msgspec
 
 from sealtrain.rules import canonical
+from sealtrain.rules.attempts import following
 from sealtrain.rules.bundle import Statement, TrustRoot
 from sealtrain.rules.capacity import Attempt, Refusal
 from sealtrain.rules.claims import Claim, RecordRef
@@ -26,6 +27,7 @@ from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.evidence.token import GENUINE
 from sealtrain.rules.facts import Facts
 from sealtrain.rules.proof import Lifetime
+from sealtrain.rules.uploads import run_of
 
 GENERATOR = "sealtrain report 1"
 CAVEAT = "An attestation supports a control; it never by itself proves compliance."
@@ -86,6 +88,19 @@ class Clause(msgspec.Struct, frozen=True):
     expected: str
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A run among the attempts at its upload: its number, and how many there are at most without a person.
+
+    `went_on_from` is the run whose checkpoint it had, `next_run` the run that is due after it by itself;
+    either may be empty.
+    """
+
+    number: int
+    most: int
+    went_on_from: str
+    next_run: str
+
+
 class Report(msgspec.Struct, frozen=True):
     """All that is shown about a run."""
 
@@ -105,6 +120,7 @@ class Report(msgspec.Struct, frozen=True):
     trainer: str
     machine: str
     metrics: dict[str, float | int]
+    attempt: Place | None
     attempts: tuple[Attempt, ...]
     taken: str
     refusals: tuple[Refusal, ...]
@@ -142,6 +158,7 @@ def build(statement: Statement, root_pem: str, bundle_sha256: str) -> Report:
         trainer=facts.order.image if facts.order else "",
         machine=_machine(facts),
         metrics=dict(sorted(facts.receipt.metrics.items())) if facts.receipt else {},
+        attempt=_attempt(facts, statement),
         attempts=facts.plan.attempts if facts.plan else (),
         taken=facts.machine.zone if facts.machine else "",
         refusals=facts.plan.refusals if facts.plan else (),
@@ -229,6 +246,20 @@ def _chain(facts: Facts) -> tuple[Link, ...]:
             else "no receipt",
         ),
         Link("model", model, f"{len(found.model)} file(s)" if found else "no model"),
+    )
+
+
+def _attempt(facts: Facts, statement: Statement) -> Place | None:
+    job = facts.job
+    if job is None or job.upload is None:
+        return None
+    resume = facts.order.checkpoint.resume if facts.order else None
+    follows = following(facts, statement.predicate.outcome, statement.predicate.claims)
+    return Place(
+        number=job.upload.attempt,
+        most=job.job.most_attempts,
+        went_on_from=resume.run if resume else "",
+        next_run=run_of(follows) if follows else "",
     )
 
 

@@ -40,6 +40,7 @@ from sealtrain.rules.grants import (
     may_tell_of,
     may_write_rows,
 )
+from sealtrain.rules.uploads import NEXT
 
 __all__ = ["FUNCTIONS", "LISTENERS", "STEPS", "Function", "Grant", "function"]
 
@@ -262,12 +263,13 @@ STEPS: tuple[Function, ...] = (
         SHOWN_READ,
         LEDGER_LIST,
         may_keep_evidence(
-            "write bundle, reports and the end",
+            "write bundle, reports, which attempt follows, and the end",
             "/bundle.json",
             "/report.json",
             "/report.html",
             "/resources.json",
             "/closed.json",
+            NEXT,
         ),
         may_read("bucket:inbox", "read the refusal of a run that was not admitted", "refused/"),
         may_list("bucket:inbox", "tell that there is no refusal"),
@@ -350,7 +352,7 @@ LISTENERS: tuple[Function, ...] = (
         "storage kms compute ledger",
         STATE_READ,
         SEE_STATE,
-        may_keep_state("/teardown.json"),
+        may_keep_state("/teardown.json", "/stopped.json"),
         EVIDENCE_READ,
         LEDGER_LIST,
         may_keep_evidence("say what is gone, and prove it", ".gone.json", "/proof.json"),
@@ -374,7 +376,7 @@ LISTENERS: tuple[Function, ...] = (
         Grant("ring:release", ("cloudkms.cryptoKeys.list",), "find keys that outlived their run"),
         Grant("project", ("storage.buckets.list",), "find buckets that outlived their run"),
         Grant("project", ("workflows.executions.get",), "see whether a run's workflow has ended"),
-        Grant("project", ("workflows.executions.create",), "start the teardown"),
+        Grant("project", ("workflows.executions.create",), "start the teardown, or the attempt that follows"),
         timeout_s=300,
     ),
 )

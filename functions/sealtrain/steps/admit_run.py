@@ -127,6 +127,7 @@ def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: 
         admitted_at=at.isoformat(),
         expires=int(at.timestamp()) + expires_s(job),
         manifest=manifest,
+        upload=upload,
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sealtrain.rules import bundle, canonical, names, records, report, signing, tables
+from sealtrain.rules.attempts import following
 from sealtrain.rules.claims import evaluate
 from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, NotReadyError
 from sealtrain.rules.evidence import policy
@@ -23,6 +24,7 @@ from sealtrain.rules.facts import Evidence, Facts, Record
 from sealtrain.rules.ledger import is_entry
 from sealtrain.rules.outcome import outcome_of
 from sealtrain.rules.settings import Settings
+from sealtrain.rules.uploads import Upload, next_intent, run_of, stopped
 
 if TYPE_CHECKING:
     from sealtrain.cloud.bigquery import BigQuery
@@ -42,12 +44,16 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Where the bundle stands, how the run ended, and how its claims stand."""
+    """Where the bundle stands, how the run ended, and how its claims stand.
+
+    `next_attempt` is the number of the attempt that is to be started now; None if none follows by itself.
+    """
 
     run: str
     bundle: str
     outcome: str
     claims: dict[str, str]
+    next_attempt: int | None = None
 
 
 def close_run(
@@ -70,12 +76,14 @@ def close_run(
     _write_reports(storage, settings, statement, canonical.digest(signed))
     _write_rows(bigquery, settings, statement, canonical.digest(signed))
     stated = statement.predicate
+    upload = _announce(storage, settings, statement)
     end = records.Closed(
         run=run,
         outcome=stated.outcome,
         reason=stated.reason,
         time=stated.closed_at,
         bundle_sha256=canonical.digest(signed),
+        followed_by=run_of(upload) if upload else "",
     )
     _once(storage, evidence, names.closed(run), canonical.dumps(end))
     return Result(
@@ -83,7 +91,21 @@ def close_run(
         bundle=names.gs(evidence, names.bundle(run)),
         outcome=stated.outcome,
         claims={claim.id: claim.verdict for claim in stated.claims},
+        next_attempt=upload.attempt if upload else None,
     )
+
+
+def _announce(storage: Storage, settings: Settings, statement: bundle.Statement) -> Upload | None:
+    """The attempt that follows by itself, on record before the end: the sweep starts one that is missing."""
+    stated = statement.predicate
+    if storage.stat(names.state_bucket(settings), stopped(stated.run)) is not None:
+        return None
+    facts = Facts(stated.evidence, settings.attestation_root)
+    upload = following(facts, stated.outcome, stated.claims)
+    if upload is not None:
+        name = next_intent(stated.run, run_of(upload))
+        _once(storage, names.evidence_bucket(settings), name, canonical.dumps(upload))
+    return upload
 
 
 def _sign(request: Request, storage: Storage, kms: Kms, settings: Settings, now: str) -> bytes:

@@ -32,7 +32,7 @@ from sealtrain.rules.order import Dataset, HeldKey, Order, Resume, encode, train
 from sealtrain.rules.records import Completion, TokenRecord, parse
 from sealtrain.rules.sealed import Part
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import earlier, run_of, source_changed
+from sealtrain.rules.uploads import Claim, Upload, earlier, run_of, source_changed
 from sealtrain.sealing import PART_BYTES, SealingError, parse_owners_manifest
 from sealtrain.sealing.buckets import BucketVault, KmsKey, ObjectSource
 from sealtrain.sealing.session import Session
@@ -178,8 +178,7 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
     counts only if its machine was preempted, and trusted to its end. Raises EvidenceError for one that this
     machine did not leave (rules/checkpoints.py).
     """
-    before = earlier(state.claim(order.run).upload)
-    past = None if before is None else state.find(names.order(run_of(before)), Order)
+    past = _before(state.claim(order.run).upload, state)
     if past is None or training_id(past) != training_id(order):
         return order
     place, resume = order.checkpoint, past.checkpoint.resume
@@ -193,6 +192,17 @@ def _resumed(order: Order, state: State, storage: Storage) -> Order:
     elif resume is not None and storage.find(place.bucket, resume.manifest) is None:
         resume = None
     return replace(order, checkpoint=replace(place, resume=resume))
+
+
+def _before(upload: Upload, state: State) -> Order | None:
+    """The order of the attempt before; one that ended before it had an order is looked past."""
+    before = earlier(upload)
+    while before is not None:
+        past = state.find(names.order(run_of(before)), Order)
+        if past is not None or state.find(names.claim(run_of(before)), Claim) is None:
+            return past
+        before = earlier(before)
+    return None
 
 
 def _was_trusted(past: Order, storage: Storage) -> bool:

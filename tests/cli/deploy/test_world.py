@@ -14,6 +14,7 @@ from celpy.adapter import json_to_cel
 from sealtrain.rules import ledger, names, records, step_table
 from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
+from sealtrain.rules.uploads import next_intent, stopped
 
 from cli.deploy.description import Grant, Parts, World
 from cli.deploy.world import describe
@@ -132,7 +133,7 @@ MAKER_OF = {
     **{names.order(RUN): "seal_dataset", names.held(RUN, "sha256:ab"): "seal_dataset"},
     names.place_key(RUN): "seal_dataset",
     **{names.release(RUN): "submit_job", names.completion(RUN): "record_completion"},
-    names.teardown(RUN): "tear_down",
+    **{names.teardown(RUN): "tear_down", stopped(RUN): "tear_down"},
     "paused/2026-11/500.00.pause.json": "guard_budget",
 }
 WITNESS_OF = {
@@ -149,6 +150,7 @@ WITNESS_OF = {
             names.report(RUN, "html"),
             names.resources(RUN),
             names.closed(RUN),
+            next_intent(RUN, "r0123456789ac"),
         ),
         "close_run",
     ),
@@ -166,6 +168,7 @@ WITNESS_OF = {
         }.items()
         for phase in ("intent", "made", "refused")
     },
+    ledger.object_name(RUN, "instance", "projects/p/zones/z/instances/m", "listed"): "start_vm",
     **{
         ledger.object_name(RUN, kind, f"projects/p/zones/z/{kind}s/m", "gone"): "tear_down"
         for kind in get_args(ledger.Kind)

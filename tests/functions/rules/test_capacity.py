@@ -51,6 +51,27 @@ def test_a_run_that_could_cost_too_much_is_refused() -> None:
     assert caught.value.body.field == "limits.cost_usd"
 
 
+def test_what_all_attempts_may_cost_is_what_binds() -> None:
+    """Attempts that follow by themselves are paid for by the same limit; the refusal says how many."""
+    spot = Machine(shape="a3-highgpu-1g", mode="spot")
+    _, _, one = cost_of(Job(machine=spot, limits=Limits(attempts=1)), "us-central1")
+    cost_of(Job(machine=spot, limits=Limits(attempts=4, cost_usd=round(4 * one, 4))), "us-central1")
+    with pytest.raises(RefusedError) as caught:
+        cost_of(Job(machine=spot, limits=Limits(attempts=4, cost_usd=4 * one - 0.1)), "us-central1")
+    assert caught.value.body.field == "limits.cost_usd"
+    assert "4 attempts" in (caught.value.body.got or "")
+    assert "limits.attempts" in (caught.value.body.remedy or "")
+
+
+def test_spot_goes_on_by_itself_unless_the_job_says_otherwise() -> None:
+    """Three attempts for Spot; one for every other machine, and where the source is forgotten."""
+    assert Job().most_attempts == 1
+    assert Job(machine=Machine(mode="spot")).most_attempts == 3
+    assert Job(machine=Machine(mode="spot"), source="forget").most_attempts == 1
+    assert Job(machine=Machine(mode="spot"), limits=Limits(attempts=1)).most_attempts == 1
+    assert Job(limits=Limits(attempts=5)).most_attempts == 5
+
+
 def test_training_without_a_tee_is_not_offered() -> None:
     """`tee: none` is refused by name."""
     with pytest.raises(UnsupportedError) as caught:

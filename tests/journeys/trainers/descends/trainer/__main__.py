@@ -1,4 +1,4 @@
-"""Stochastic gradient descent on one weight, with a checkpoint; `hold`: wait at that step to be preempted."""
+"""Stochastic gradient descent on one weight, with a checkpoint; `hold`: steps to be preempted at."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ def save(step: int) -> None:
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 for step in range(begun_at, STEPS):
-    if step == arguments["hold"] and begun_at == 0:
+    if step in arguments["hold"] and step != begun_at:
         save(step)
         signal.pause()
     weight -= 0.1 * (weight - draws.choice(values))
