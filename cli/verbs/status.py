@@ -57,7 +57,7 @@ def chain_lines(attempt: int | None, went_on_from: str, followed_by: str) -> lis
         how = f"goes on from the checkpoint of run {plain(went_on_from)}" if went_on_from else "begins anew"
         lines.append(f"  attempt {attempt}: {how}")
     if followed_by:
-        lines.append(f"  followed by itself by the next attempt, run {plain(followed_by)}")
+        lines.append(f"  the next attempt follows by itself: run {plain(followed_by)}")
     return lines
 
 

@@ -75,7 +75,7 @@ def submit(data: Path, job: Path | None, attempt: int, wait: bool, within_s: flo
     if not as_json:
         say(f"run {run} of gs://{upload.bucket}/{plain(upload.object)}")
     ended = follow.follow(api, settings, upload, within_s, _silent if as_json else _line)
-    report = objects.read_json(api, names.evidence_bucket(settings), names.report(run, "json")) or {}
+    report = objects.read_json(api, names.evidence_bucket(settings), names.report(ended.run, "json")) or {}
     if as_json:
         emit({**told(ended), **{key: report.get(key) for key in ("metrics", "totals")}})
     else:

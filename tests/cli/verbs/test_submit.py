@@ -7,9 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
+from sealtrain.rules import names
 from sealtrain.rules.sealed import dataset_id
+from sealtrain.rules.settings import Settings
+from sealtrain.rules.uploads import Upload, later, run_of
 
 from cli.progress import Progress
+from cli.verbs import submit as verb
 from cli.verbs.submit import dry_run, end_lines
 
 RUN = "r0123456789ab"
@@ -63,3 +67,25 @@ def test_a_refusal_tells_field_got_expected_and_remedy() -> None:
     refusal = {"message": "no", "field": "trainer", "got": "x", "expected": "y", "remedy": "do z"}
     shown = end_lines(Progress(run=RUN, phases=(), refusal=refusal), {})
     assert shown == [f"{RUN} refused: no (field trainer; got x; expected y)", "  do: do z"]
+
+
+def test_whoever_waited_through_attempts_is_told_of_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Metrics, claims and the next command are those of the run that made the model."""
+    first = Upload(bucket="b", object="incoming/a.csv", generation="1", attempt=1)
+    last = run_of(later(first))
+    settings = Settings(project="p", project_number="1", region="us-central1")
+    monkeypatch.setattr(verb, "plan", lambda *_: None)
+    monkeypatch.setattr(verb.place, "find", lambda *_: settings)
+    monkeypatch.setattr(verb, "Api", lambda *_: None)
+    monkeypatch.setattr(verb, "send", lambda *_: (first, True))
+    ended = Progress(run=last, phases=(), outcome="succeeded")
+    monkeypatch.setattr(verb.follow, "follow", lambda *_: ended)
+    reports = {names.report(last, "json"): REPORT}
+    monkeypatch.setattr(verb.objects, "read_json", lambda _api, _bucket, name: reports.get(name))
+
+    assert verb.submit(Path("a.csv"), None, 1, wait=True, within_s=10, as_json=True) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert (told["run"], told["metrics"]) == (last, REPORT["metrics"])
