@@ -9,7 +9,7 @@ from tests.journeys.world import World
 
 # name -> (machine, ledger kinds that must have been made and seen gone)
 WAYS = {
-    "spot": ("{shape: a3-highgpu-1g, mode: spot}", {"instance"}),
+    "spot": ("{shape: a3-highgpu-1g, mode: spot}\nlimits: {cost_usd: 25}", {"instance"}),
     "flex-start": ("{shape: a3-highgpu-1g, mode: flex-start}", {"template", "group", "request", "instance"}),
     "reservation": ("{shape: n2d-standard-4, mode: reservation}", {"reservation", "instance"}),
 }

@@ -126,7 +126,7 @@ def tear_down(
 def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) -> str:
     """Write the request of teardown, which stops every maker; give the time of the one that stands.
 
-    A later one, for a reason of its own, stops the attempt that would follow by itself.
+    A later one, for a reason of its own, stops the attempt that would follow on a preempted run by itself.
     """
     state, name = names.state_bucket(settings), names.teardown(request.run)
     asked = {"run": request.run, "reason": request.reason[:200], "time": now.isoformat()}
@@ -134,11 +134,22 @@ def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) 
         storage.create(state, name, canonical.dumps(asked))
     except AlreadyExistsError:  # the first reason stands
         first = canonical.loads(storage.get(state, name))
-        if first["reason"] == proof.RUN_ENDED != request.reason:
+        ended_itself = first["reason"] == proof.RUN_ENDED != request.reason
+        if ended_itself and _said_preempted(request.run, storage, state):
             with suppress(AlreadyExistsError):
                 storage.create(state, stopped(request.run), canonical.dumps(asked))
         asked = first
     return asked["time"]
+
+
+def _said_preempted(run: str, storage: Storage, state: str) -> bool:
+    said = storage.find(state, names.completion(run))
+    if said is None:
+        return False
+    try:
+        return records.parse(said, records.Completion, "completion.json").reason == "preempted"
+    except EvidenceError:
+        return False  # nothing follows on a word that cannot be read
 
 
 def _checkpoints(request: Request, storage: Storage, ledger: Ledger, settings: Settings) -> _Checkpoints:

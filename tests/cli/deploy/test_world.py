@@ -168,7 +168,6 @@ WITNESS_OF = {
         }.items()
         for phase in ("intent", "made", "refused")
     },
-    ledger.object_name(RUN, "instance", "projects/p/zones/z/instances/m", "listed"): "start_vm",
     **{
         ledger.object_name(RUN, kind, f"projects/p/zones/z/{kind}s/m", "gone"): "tear_down"
         for kind in get_args(ledger.Kind)
