@@ -11,7 +11,6 @@ import pytest
 from sealtrain.listeners import sweep, tear_down
 from sealtrain.rules import budget, canonical, names
 from sealtrain.rules.errors import NotReadyError, RefusedError
-from sealtrain.rules.uploads import next_intent
 from sealtrain.steps import close_run
 
 from tests.functions.attempts import Attempts
@@ -221,7 +220,7 @@ def test_a_record_that_names_another_run_starts_nothing() -> None:
     """Followed is only by the next attempt at the same upload."""
     world, run = preempted(3)
     world.close(run)
-    world.storage.create(world.evidence, next_intent(run, "r0123456789ab"), b"{}")
+    world.storage.create(world.evidence, names.next_attempt(run, "r0123456789ab"), b"{}")
     assert started(world) == []
 
 

@@ -23,7 +23,7 @@ from sealtrain.rules.errors import InvalidRequestError, NotFoundError, Sealtrain
 from sealtrain.rules.job import FrozenJob
 from sealtrain.rules.parsing import parse
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import NEXT, Claim, later, run_of
+from sealtrain.rules.uploads import Claim, later, run_of
 
 if TYPE_CHECKING:
     from sealtrain.cloud.compute import Compute
@@ -121,8 +121,8 @@ def _announced(in_evidence: list[str]) -> Iterator[tuple[str, str]]:
     """Give each run that names an attempt which follows it, and that attempt's run."""
     for name in in_evidence:
         run, _, rest = name.removeprefix("runs/").partition("/")
-        if rest.endswith(NEXT) and names.RUN_ID.fullmatch(rest.removesuffix(NEXT)):
-            yield run, rest.removesuffix(NEXT)
+        if rest.endswith(names.NEXT) and names.RUN_ID.fullmatch(rest.removesuffix(names.NEXT)):
+            yield run, rest.removesuffix(names.NEXT)
 
 
 def _runs(listed: list[str], ending: str) -> set[str]:

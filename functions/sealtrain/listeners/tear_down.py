@@ -38,7 +38,6 @@ from sealtrain.rules.ledger import Kind, open_intents, short_name
 from sealtrain.rules.order import parse_order
 from sealtrain.rules.resources import ObjectInfo
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import stopped
 
 if TYPE_CHECKING:
     from sealtrain.cloud.compute import Compute
@@ -137,7 +136,7 @@ def _ask(request: Request, storage: Storage, settings: Settings, now: datetime) 
         ended_itself = first["reason"] == proof.RUN_ENDED != request.reason
         if ended_itself and _said_preempted(request.run, storage, state):
             with suppress(AlreadyExistsError):
-                storage.create(state, stopped(request.run), canonical.dumps(asked))
+                storage.create(state, names.stopped(request.run), canonical.dumps(asked))
         asked = first
     return asked["time"]
 

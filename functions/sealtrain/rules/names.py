@@ -21,6 +21,7 @@ from sealtrain.rules.settings import Settings
 RunId = NewType("RunId", str)
 
 RUN_ID = re.compile(r"r[0-9a-f]{12}")
+NEXT = ".next.json"
 _LOG_ENTRY = re.compile(r"runs/[^/]+/logs/[^/]+\.log\.json")
 WORKFLOW_TRAIN = "train"
 WORKFLOW_TEAR_DOWN = "tear_down"
@@ -101,6 +102,7 @@ order = _of_run("runs/RUN/order.json", "The order, whose bytes are hashed.")
 release = _of_run("runs/RUN/release.json", "The hand-over to the attested VM.")
 completion = _of_run("runs/RUN/completion.json", "What the workload reported at its end.")
 teardown = _of_run("runs/RUN/teardown.json", "That a teardown was asked for, and why.")
+stopped = _of_run("runs/RUN/stopped.json", "That it was asked for after the end: no attempt follows.")
 
 # In the evidence bucket.
 evidence_prefix = _of_run("runs/RUN/", "Everything of a run; in the state bucket, too.")
@@ -136,6 +138,11 @@ def held(run: str, order_digest: str) -> str:
 def judgement(run: str, number: int) -> str:
     """Evidence: what was found about the n-th later attestation."""
     return f"{judgement_prefix(run)}{number:05d}/judgement.json"
+
+
+def next_attempt(run: str, following: str) -> str:
+    """Evidence: that an attempt follows on this run by itself, under the run id `following`."""
+    return f"runs/{run}/{following}{NEXT}"
 
 
 def alert(run: str, entry_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from sealtrain.rules import budget
+from sealtrain.rules import budget, names
 from sealtrain.rules.grants import (
     AS_WORKLOAD,
     DESTROY_KEYS,
@@ -40,7 +40,6 @@ from sealtrain.rules.grants import (
     may_tell_of,
     may_write_rows,
 )
-from sealtrain.rules.uploads import NEXT
 
 __all__ = ["FUNCTIONS", "LISTENERS", "STEPS", "Function", "Grant", "function"]
 
@@ -269,7 +268,7 @@ STEPS: tuple[Function, ...] = (
             "/report.html",
             "/resources.json",
             "/closed.json",
-            NEXT,
+            names.NEXT,
         ),
         may_read("bucket:inbox", "read the refusal of a run that was not admitted", "refused/"),
         may_list("bucket:inbox", "tell that there is no refusal"),

@@ -22,7 +22,6 @@ INCOMING = "incoming/"
 JOB_FILE = "job.yaml"
 LONGEST_NAME_BYTES = 512
 MOST_ATTEMPTS = 1000
-NEXT = ".next.json"
 
 _OWN_WORDS = frozenset({"incoming", "refused", JOB_FILE})
 # Control, format (direction marks, zero-width), surrogate, private use, unassigned, separators.
@@ -69,16 +68,6 @@ def earlier(upload: Upload) -> Upload | None:
 def later(upload: Upload) -> Upload:
     """The attempt after this one."""
     return msgspec.structs.replace(upload, attempt=upload.attempt + 1)
-
-
-def next_intent(run: str, following: str) -> str:
-    """Evidence: that an attempt follows on this run by itself, under the run id `following`."""
-    return f"runs/{run}/{following}{NEXT}"
-
-
-def stopped(run: str) -> str:
-    """State: that a teardown was asked for when the run had ended; no attempt follows on it any more."""
-    return f"runs/{run}/stopped.json"
 
 
 def starts_run(object_name: str) -> bool:

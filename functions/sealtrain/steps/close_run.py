@@ -24,7 +24,7 @@ from sealtrain.rules.facts import Evidence, Facts, Record
 from sealtrain.rules.ledger import is_entry
 from sealtrain.rules.outcome import outcome_of
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import Upload, next_intent, run_of, stopped
+from sealtrain.rules.uploads import Upload, run_of
 
 if TYPE_CHECKING:
     from sealtrain.cloud.bigquery import BigQuery
@@ -98,12 +98,12 @@ def close_run(
 def _announce(storage: Storage, settings: Settings, statement: bundle.Statement) -> Upload | None:
     """The attempt that follows by itself, on record before the end: the sweep starts one that is missing."""
     stated = statement.predicate
-    if storage.stat(names.state_bucket(settings), stopped(stated.run)) is not None:
+    if storage.stat(names.state_bucket(settings), names.stopped(stated.run)) is not None:
         return None
     facts = Facts(stated.evidence, settings.attestation_root)
     upload = following(facts, stated.outcome, stated.claims)
     if upload is not None:
-        name = next_intent(stated.run, run_of(upload))
+        name = names.next_attempt(stated.run, run_of(upload))
         _once(storage, names.evidence_bucket(settings), name, canonical.dumps(upload))
     return upload
 

@@ -14,7 +14,6 @@ from celpy.adapter import json_to_cel
 from sealtrain.rules import ledger, names, records, step_table
 from sealtrain.rules.evidence import policy
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.uploads import next_intent, stopped
 
 from cli.deploy.description import Grant, Parts, World
 from cli.deploy.world import describe
@@ -133,7 +132,7 @@ MAKER_OF = {
     **{names.order(RUN): "seal_dataset", names.held(RUN, "sha256:ab"): "seal_dataset"},
     names.place_key(RUN): "seal_dataset",
     **{names.release(RUN): "submit_job", names.completion(RUN): "record_completion"},
-    **{names.teardown(RUN): "tear_down", stopped(RUN): "tear_down"},
+    **{names.teardown(RUN): "tear_down", names.stopped(RUN): "tear_down"},
     "paused/2026-11/500.00.pause.json": "guard_budget",
 }
 WITNESS_OF = {
@@ -150,7 +149,7 @@ WITNESS_OF = {
             names.report(RUN, "html"),
             names.resources(RUN),
             names.closed(RUN),
-            next_intent(RUN, "r0123456789ac"),
+            names.next_attempt(RUN, "r0123456789ac"),
         ),
         "close_run",
     ),
