@@ -95,6 +95,7 @@ def derive(
     `shown` is what the machine itself put into the evidence bucket.
     """
     listed = {where: list(pairs) for where, pairs in records.items()}
+    stopped = any(name == "stopped.json" for name, _ in listed.get("state", []))
     phases = []
     for word, sentence, where, pattern, needed in _PHASES:
         found = [created for name, created in listed.get(where, []) if re.fullmatch(pattern, name)]
@@ -104,7 +105,7 @@ def derive(
         phases=tuple(phases),
         outcome=str(closed.get("outcome", "")) if closed else "",
         reason=_reason(closed.get("reason")) if closed else "",
-        followed_by=str(closed.get("followed_by", "")) if closed else "",
+        followed_by="" if stopped or not closed else str(closed.get("followed_by", "")),
         refusal=refusal,
     )
 

@@ -20,6 +20,7 @@ from sealtrain.cloud.state import State
 from sealtrain.rules import canonical, later, names, receipt, records, signing
 from sealtrain.rules.errors import NotFoundError
 from sealtrain.rules.ledger import zone_of
+from sealtrain.rules.proof import RUN_ENDED
 from sealtrain.rules.resources import BucketInfo, Execution, KeyVersion, Operation, Resource
 from sealtrain.steps import publish_model, start_vm, submit_job, verify_evidence
 
@@ -269,7 +270,7 @@ class World(memory.World):
         from sealtrain.listeners import tear_down
         from sealtrain.steps import close_run
 
-        self.call(tear_down, run=run)
+        self.call(tear_down, run=run, reason=RUN_ENDED)
         return self.call(close_run, run=run, failure=failure)
 
     def call_raw(self, module: Any, entry: Any) -> Any:

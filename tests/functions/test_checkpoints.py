@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sealtrain.listeners import sweep, tear_down
 from sealtrain.rules import canonical, names, proof, records
-from sealtrain.rules.errors import NotReadyError
+from sealtrain.rules.errors import NotReadyError, RefusedError
 from sealtrain.rules.evidence import token
 from sealtrain.rules.evidence.findings import Finding
+from sealtrain.rules.proof import RUN_ENDED
 from sealtrain.steps import close_run
 
 from tests.functions.attempts import Attempts
@@ -63,12 +65,28 @@ def test_a_checkpoint_of_a_run_that_did_not_say_so_is_not_gone_on_from(word: str
 
 
 def test_another_training_begins_anew() -> None:
-    """Data that changed between two attempts is another training: its order names no checkpoint."""
+    """A default trainer that changed between two attempts is another training: no checkpoint is named."""
+    world = Attempts()
+    first = world.attempt(1)
+    world.preempt(first)
+    other = f"sha256:{'9' * 64}"
+    trainer = f"{world.settings.trainer.partition('@')[0]}@{other}"
+    world.settings = msgspec.structs.replace(world.settings, trainer=trainer, approved_images=(other,))
+    assert world.resumed(world.attempt(2)) is None
+
+
+def test_a_later_attempt_has_the_data_of_the_one_before() -> None:
+    """Other bytes under the same names are refused, with what to do; the same bytes again are taken."""
     world = Attempts()
     first = world.attempt(1)
     world.preempt(first)
     world.upload("incoming/set/data.csv", b"a,b\n9,9\n")
-    assert world.resumed(world.attempt(2)) is None
+    for number in (2, 3):  # the one that was refused is looked past
+        with pytest.raises(RefusedError, match="is not what the attempt before had") as refused:
+            world.attempt(number)
+        assert refused.value.body.field == "incoming/set/data.csv"
+    world.upload("incoming/set/data.csv")
+    assert world.resumed(world.attempt(4)) == first
 
 
 @pytest.mark.parametrize(
@@ -82,7 +100,7 @@ def test_only_a_preempted_run_leaves_its_checkpoint(reason: str, asked: str, kep
     world.work(run)
     world.leave_checkpoint(run)
     world.end(run, reason)
-    world.call(tear_down, run=run, **({"reason": asked} if asked else {}))
+    world.call(tear_down, run=run, reason=asked or RUN_ENDED)
     assert world.left() == ({run} if kept else set())
     gone = [one["name"] for one in world.proof(run)["resources"] if one["kind"] == "checkpoint"]
     assert gone == ([] if kept else [names.checkpoint_place(world.settings, run)])
@@ -95,17 +113,17 @@ def test_whoever_goes_on_from_a_checkpoint_removes_it() -> None:
     world.preempt(first)
     second = world.attempt(2)
     world.preempt(second)
-    world.call(tear_down, run=second)
+    world.call(tear_down, run=second, reason=RUN_ENDED)
     assert world.left() == {second}
     third = world.attempt(3)
     world.work(third)
     world.end(third, "preempted")
-    world.call(tear_down, run=third)
+    world.call(tear_down, run=third, reason=RUN_ENDED)
     assert world.left() == {second}, "it wrote none of its own: the one it had stays"
     fourth = world.attempt(4)
     assert world.resumed(fourth) == second
     world.work(fourth)
-    world.call(tear_down, run=fourth)
+    world.call(tear_down, run=fourth, reason=RUN_ENDED)
     assert world.left() == set()
 
 
@@ -117,7 +135,7 @@ def test_a_record_that_cannot_be_read_keeps_no_machine_alive(record: Any) -> Non
     world.work(run)
     world.leave_checkpoint(run)
     world.storage.put(names.state_bucket(world.settings), record(run), b"{")
-    found = world.call(tear_down, run=run)
+    found = world.call(tear_down, run=run, reason=RUN_ENDED)
     assert found.problems
     assert found.proof
     assert world.compute.found == {}
@@ -131,11 +149,11 @@ def test_what_a_teardown_itself_interrupts_is_not_preempted() -> None:
     world.work(run)
     world.compute.slow = {world.instance(run)}
     with pytest.raises(NotReadyError, match="standing"):
-        world.call(tear_down, run=run)
+        world.call(tear_down, run=run, reason=RUN_ENDED)
     world.storage.created = (world.time + timedelta(seconds=5)).isoformat()
     world.leave_checkpoint(run)
     world.end(run, "preempted")
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     assert world.left() == set()
 
 
@@ -156,7 +174,7 @@ def test_nothing_is_kept_of_a_machine_that_lost_its_attestation(record: str) -> 
     world.preempt(run)
     why = Finding(reason="silence", field="token", got="none", expected="one", sentence="A machine tells.")
     refuse(world, run, record, why)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     assert world.left() == set()
 
 
@@ -167,7 +185,7 @@ def test_a_record_that_is_not_the_machine_s_own_takes_no_checkpoint_away() -> No
     world.preempt(run)
     why = Finding(reason="malformed", field="token", got="x", expected="a token", sentence=token.GENUINE)
     refuse(world, run, "judgements/00007/judgement.json", why)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     assert world.left() == {run}
     assert world.resumed(world.attempt(2)) == run
 
@@ -177,7 +195,7 @@ def test_an_attempt_without_a_machine_leaves_the_checkpoint_that_it_was_to_go_on
     world = Attempts()
     first = world.attempt(1)
     world.preempt(first)
-    world.call(tear_down, run=world.attempt(2))
+    world.call(tear_down, run=world.attempt(2), reason=RUN_ENDED)
     assert world.left() == {first}
     assert world.resumed(world.attempt(3)) == first
 
@@ -190,9 +208,9 @@ def test_a_checkpoint_is_not_seen_gone_while_its_maker_lives() -> None:
     world.storage.create(world.checkpoints, f"{run}/checkpoint.tar.part-00000", b"part")
     world.compute.slow = {world.instance(run)}
     with pytest.raises(NotReadyError, match="standing"):
-        world.call(tear_down, run=run)
+        world.call(tear_down, run=run, reason=RUN_ENDED)
     assert ("checkpoint", "gone") not in world.phases(run)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     assert ("checkpoint", "gone") in world.phases(run)
     assert world.left() == set()
 
@@ -202,7 +220,7 @@ def test_whoever_asks_for_a_teardown_gets_rid_of_what_was_kept() -> None:
     world = Attempts()
     run = world.attempt(1)
     world.preempt(run)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     assert world.left() == {run}
     world.call(tear_down, run=run, reason="asked for by the operator")
     assert world.left() == set()
@@ -214,7 +232,7 @@ def test_what_is_kept_is_named_and_is_not_nothing() -> None:
     world = Attempts()
     run = world.attempt(1)
     world.preempt(run)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     place = names.checkpoint_place(world.settings, run)
     assert world.proof(run)["kept"] == [place]
     assert f"storage list {place}/: kept for the next attempt" in world.proof(run)["inventory_queries"]
@@ -229,7 +247,7 @@ def test_what_nobody_goes_on_from_is_proved_absent() -> None:
     """A run that kept nothing says that the place of its checkpoint was listed and found empty."""
     world = Attempts()
     run = world.attempt(1)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     assert world.proof(run)["kept"] == []
     line = f"storage list {names.checkpoint_place(world.settings, run)}/: none"
     assert line in world.proof(run)["inventory_queries"]
@@ -243,7 +261,7 @@ def test_a_model_that_went_on_from_a_checkpoint_says_so() -> None:
     second = world.attempt(2)
     world.work(second)
     world.train(second)
-    world.call(tear_down, run=second)
+    world.call(tear_down, run=second, reason=RUN_ENDED)
     world.call(close_run, run=second, failure=None)
     claim = world.claim(second, "dataset_bound")
     assert claim.verdict == "met"
@@ -255,7 +273,7 @@ def test_a_checkpoint_past_its_life_is_swept() -> None:
     world = Attempts()
     run = world.attempt(1)
     world.preempt(run)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     world.call(close_run, run=run, failure={"code": "FAILED", "message": "preempted"})
     world.time += timedelta(days=proof.CHECKPOINT_DAYS, hours=-1)
     assert world.call(sweep).asked_for == ()

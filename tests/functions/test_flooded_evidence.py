@@ -10,6 +10,7 @@ import pytest
 from sealtrain.listeners import record_attestation, record_completion, tear_down
 from sealtrain.rules import names
 from sealtrain.rules.errors import EvidenceError
+from sealtrain.rules.proof import RUN_ENDED
 from sealtrain.steps import close_run, publish_model, submit_job, verify_evidence
 
 from tests.functions.closing import World
@@ -71,7 +72,7 @@ def end(world: World, run: str) -> None:
     world.call(record_completion, **world.word(run, "succeeded"))
     world.train(run)
     world.call(publish_model, run=run)
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     world.call(close_run, run=run, failure=None)
 
 

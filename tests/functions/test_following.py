@@ -11,6 +11,7 @@ import pytest
 from sealtrain.listeners import sweep, tear_down
 from sealtrain.rules import budget, canonical, names
 from sealtrain.rules.errors import NotReadyError, RefusedError
+from sealtrain.rules.proof import RUN_ENDED
 from sealtrain.steps import close_run
 
 from tests.functions.attempts import Attempts
@@ -124,7 +125,7 @@ def test_no_other_end_leads_to_another_attempt(why: str) -> None:
         state = names.state_bucket(world.settings)
         world.storage.create(state, names.completion(run), canonical.dumps(said))
     elif why == "spoke late":
-        world.call(tear_down, run=run)
+        world.call(tear_down, run=run, reason=RUN_ENDED)
         world.storage.created = (world.time + timedelta(seconds=5)).isoformat()
         world.end(run, "preempted")
     elif why == "trainer":
@@ -137,9 +138,9 @@ def test_no_other_end_leads_to_another_attempt(why: str) -> None:
     if why == "stands":
         world.compute.refuses[world.instance(run)] = RefusedError("no")
         with pytest.raises(NotReadyError):
-            world.call(tear_down, run=run)
+            world.call(tear_down, run=run, reason=RUN_ENDED)
     else:
-        world.call(tear_down, run=run, **({"reason": "wrong data"} if why.startswith("asked") else {}))
+        world.call(tear_down, run=run, reason="wrong data" if why.startswith("asked") else RUN_ENDED)
     assert world.call(close_run, run=run, failure=failure).next_attempt is None
     assert not announced(world, run)
     assert started(world) == []
@@ -149,7 +150,7 @@ def test_a_close_that_dies_anywhere_still_starts_the_attempt_once() -> None:
     """Whichever write is the last one: closed again, the same attempt is named, and a sweep starts it."""
     for after in range(1, 12):
         world, run = preempted()
-        world.call(tear_down, run=run)
+        world.call(tear_down, run=run, reason=RUN_ENDED)
         world.storage.dies_at = world.storage.writes + after
         died = False
         try:
@@ -168,7 +169,7 @@ def test_a_close_that_dies_anywhere_still_starts_the_attempt_once() -> None:
 def test_a_workflow_that_died_after_its_teardown_keeps_its_checkpoint_and_its_next_attempt() -> None:
     """The sweep closes the run in the workflow's own words; the sweep after it starts the attempt."""
     world, run = preempted()
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     world.executions.state = "FAILED"
     assert started(world) == []
     [(_, argument)] = world.executions.started
@@ -194,7 +195,7 @@ def test_a_workflow_that_died_before_its_teardown_is_followed_by_none() -> None:
 def test_whoever_asks_for_a_teardown_after_the_end_stops_what_would_follow(when: str) -> None:
     """Whether or not the attempt was announced by then, nothing starts it by itself; a person still may."""
     world, run = preempted()
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     asked = {"run": run, "reason": "asked for by the operator"}
     if when == "before the close":
         world.call(tear_down, **asked)
@@ -205,6 +206,71 @@ def test_whoever_asks_for_a_teardown_after_the_end_stops_what_would_follow(when:
         world.call(tear_down, **asked)
     assert started(world) == []
     assert world.attempt(2) == world.run(2)
+
+
+def test_a_request_of_teardown_without_a_reason_is_not_the_workflows() -> None:
+    """A bare request from the topic stops what would follow, as any other does."""
+    world, run = preempted()
+    world.call(tear_down, run=run, reason=RUN_ENDED)
+    world.call(tear_down, run=run)
+    assert world.call(close_run, run=run, failure=PREEMPTED).next_attempt is None
+    assert started(world) == []
+
+
+def test_the_report_names_no_attempt_that_was_stopped() -> None:
+    """The bundle holds the request, so whoever reads it comes to the same answer as the run's end."""
+    world, run = preempted()
+    world.call(tear_down, run=run, reason=RUN_ENDED)
+    world.call(tear_down, run=run, reason="wrong data")
+    world.call(close_run, run=run, failure=PREEMPTED)
+    told = json.loads(world.storage.get(world.evidence, names.report(run, "json")))
+    assert told["attempt"]["next_run"] == closed(world, run)["followed_by"] == ""
+
+
+def test_a_machine_that_the_platform_ended_for_its_time_was_not_preempted() -> None:
+    """The last brake signals a machine as a preemption does: what it says then leads to no other attempt."""
+    world = Attempts(JOB + b"limits: {seconds: 600}\n")
+    run = world.attempt(1)
+    world.work(run)
+    world.leave_checkpoint(run)
+    world.storage.created = (world.time + timedelta(seconds=600)).isoformat()
+    world.end(run, "preempted")
+    world.time += timedelta(seconds=700)
+    world.storage.created = world.time.isoformat()
+    assert world.close(run).next_attempt is None
+
+
+def test_a_workflow_that_was_cancelled_in_its_teardown_is_followed_by_none() -> None:
+    """Who cancels a run wants it to end."""
+    world, run = preempted()
+    world.call(tear_down, run=run, reason=RUN_ENDED)
+    world.executions.state = "CANCELLED"
+    assert started(world) == []
+    [(_, argument)] = world.executions.started
+    world.call(tear_down, run=run, reason=argument["reason"])
+    world.call(close_run, run=run, failure=argument["failure"])
+    assert started(world) == []
+
+
+def test_a_listing_that_lags_takes_no_checkpoint_away() -> None:
+    """What seems to stand of a closed run is torn down in the run's own words: the next attempt goes on."""
+    world, run = preempted()
+    machine = world.compute.found.copy()
+    world.close(run)
+    second = world.attempt(2)
+    world.compute.found |= machine
+    assert started(world) == []
+    [(_, argument)] = world.executions.started
+    world.call(tear_down, run=run, reason=argument["reason"])
+    assert world.left() == {run} == {world.resumed(second)}
+
+
+def test_no_attempt_is_started_once_the_checkpoint_is_past_its_life() -> None:
+    """Sweeps that resume after weeks surprise nobody with a machine."""
+    world, run = preempted()
+    world.close(run)
+    world.time += timedelta(days=15)
+    assert started(world) == []
 
 
 def test_nothing_is_started_while_something_of_the_run_stands() -> None:

@@ -127,6 +127,31 @@ def test_a_model_of_a_machine_that_lost_its_attestation_is_not_published() -> No
     assert functions.called[-1] == "close-run"
 
 
+@pytest.mark.parametrize("comes", [True, False])
+def test_the_last_word_of_a_machine_that_is_gone_is_waited_for_once(comes: bool) -> None:
+    """It may be on its way: the job counts as lost only if a minute later nothing has come."""
+    host = VirtualHost(callbacks=[{"after": 40, "body": {}}] if comes else [])
+    began = host.now()
+
+    def said(name: str) -> dict[str, Any] | None:
+        if name != "submit-job":
+            return None
+        if comes and functions.called.count(name) > 1:
+            return {"state": "SUCCEEDED"}
+        return {"state": "LOST", "reason": "the VM is gone and left no word"}
+
+    functions = Functions(said)
+    if comes:
+        train(functions, host)
+        assert functions.called[-2:] == ["publish-model", "close-run"]
+    else:
+        with pytest.raises(ExecutionError):
+            train(functions, host)
+        assert functions.closed_with["code"] == "LOST"
+    assert functions.called.count("submit-job") == 2
+    assert host.now() - began >= (40 if comes else 60)
+
+
 @pytest.mark.parametrize("name", ["plan-capacity", "create-key", "create-bucket", "start-vm"])
 def test_a_function_that_ends_without_a_word_is_named(name: str) -> None:
     """The owner reads which function the platform ended, and how, also of two that run at once."""

@@ -114,7 +114,9 @@ def _translate(error: Exception, what: str) -> SealtrainError | None:
     from requests.exceptions import RequestException
 
     if isinstance(error, api.RetryError) and error.cause is not None:
-        return _translate(error.cause, what)  # what it was at last
+        at_last = _translate(error.cause, what)
+        if at_last is not None:
+            return at_last
     if isinstance(error, api.GoogleAPICallError):
         code = int(error.code) if error.code is not None else 500
         return for_code(code, what, error.message, _reasons(error))

@@ -6,8 +6,10 @@ unknown, or ended. A checkpoint is such a resource once it is past its life. Not
 that no workflow closes any more is closed by the same execution that tears it down; if its workflow had
 begun to, in that workflow's own words, so that what it kept for the next attempt is kept.
 
-A closed run of which nothing stands may name the attempt that follows by itself. Its workflow starts it; what
-nobody has claimed is started here. Started twice, it runs once: the claim decides.
+A closed run of which something stands, late or by a listing that lags, is torn down once more in its own
+words: the checkpoint that it keeps stays within its life. One of which nothing stands may name the attempt
+that follows by itself. Its workflow starts it; what nobody has claimed is started here, as long as that
+checkpoint lives. Started twice, it runs once: the claim decides.
 """
 
 from __future__ import annotations
@@ -74,19 +76,24 @@ def sweep(
 ) -> Result:
     """Start one teardown per run that has to end, and each attempt that is missing."""
     in_state = [one.name for one in storage.list(names.state_bucket(settings), "runs/")]
-    in_evidence = [one.name for one in storage.list(names.evidence_bucket(settings), "runs/")]
+    evidence = storage.list(names.evidence_bucket(settings), "runs/")
+    in_evidence = [one.name for one in evidence]
     claimed, closed = _runs(in_state, "/claim.json"), _runs(in_evidence, "/closed.json")
-    standing = {*_standing(storage, kms, compute, settings), *_left_over(storage, settings, clock())}
+    left_over = set(_left_over(storage, settings, clock()))
+    standing = {*_standing(storage, kms, compute, settings), *left_over}
     asked: list[str] = []
     for run in sorted(standing | claimed - closed):
         if run in closed:
-            end: _End | None = _End("something stands that the closed run made", orphan=False)
+            keeps = run not in left_over and _had_ended(run, storage, settings)
+            again = proof.RUN_ENDED if keeps else "something stands that the closed run made"
+            end: _End | None = _End(again, orphan=False)
         else:
             end = _end(run, storage, executions, settings, clock())
         if end is not None:
             _tear_down(run, end, executions, settings)
             asked.append(run)
-    may_go_on = closed - standing - _runs(in_state, "/stopped.json")
+    lately = [one.name for one in evidence if not _is_past(one.created, clock())]
+    may_go_on = _runs(lately, "/closed.json") - standing - _runs(in_state, "/stopped.json")
     started = [
         following
         for run, following in _announced(in_evidence)
@@ -149,8 +156,13 @@ def _standing(storage: Storage, kms: Kms, compute: Compute, settings: Settings) 
 def _left_over(storage: Storage, settings: Settings, now: datetime) -> Iterator[str]:
     """Give the runs of which a checkpoint stands that no attempt goes on from any more."""
     for one in storage.list(names.checkpoints_bucket(settings)):
-        if now - datetime.fromisoformat(one.created) > timedelta(days=proof.CHECKPOINT_DAYS):
+        if _is_past(one.created, now):
             yield from _run_ids(one.name.partition("/")[0])
+
+
+def _is_past(created: str, now: datetime) -> bool:
+    """Whether a checkpoint of this time, or one that a run closed then has left, is past its life."""
+    return now - datetime.fromisoformat(created) > timedelta(days=proof.CHECKPOINT_DAYS)
 
 
 def _run_ids(text: str) -> Iterator[str]:
@@ -175,7 +187,7 @@ def _end(
     except (SealtrainError, ValueError, TypeError):
         return _End("the run's records cannot be read", orphan=True)  # they must not keep a machine alive
     ended = _ended(claim.execution, executions, settings)
-    if ended and _had_ended(run, storage, settings):
+    if ended and ended != "CANCELLED" and _had_ended(run, storage, settings):
         return _End(proof.RUN_ENDED, orphan=True)
     if late:
         return _End("the run is past its end and was never closed", orphan=bool(ended))

@@ -5,7 +5,7 @@ Rules:
 - `refused` says that the platform would not make it; `listed`, of a machine only, that the platform shows it
   and may still take it back. An intent with no outcome is open: its maker died, or is still at it.
 - An entry stands under the name that its content derives: who may write of keys cannot write of machines.
-- An entry repeated must say the same (`refused` and `gone` apart: the first stands).
+- An entry repeated must say the same (`listed`, `refused` and `gone` apart: the first stands).
 - The tree root is RFC 6962's Merkle tree hash over the canonical JSON of the entries, sorted by
   their object names.
 """
@@ -96,7 +96,7 @@ def _tampered(how: str, got: str) -> EvidenceError:
 
 def check_same(stored: Entry, wanted: Entry) -> None:
     """Raise ConflictError when a repeated entry tells another story than the stored one."""
-    if wanted.phase in {"refused", "gone"}:
+    if wanted.phase in {"listed", "refused", "gone"}:
         return
     for field in ("name", "detail"):
         if getattr(stored, field) != getattr(wanted, field):

@@ -125,7 +125,9 @@ def key_gone(versions: Iterable[KeyVersion]) -> str | None:
 
 
 def _lifetime(kind: str, name: str, phases: dict[str, Entry]) -> Lifetime:
-    gone, created = phases.get("gone"), phases.get("made") or phases.get("listed")
+    # What was listed and then refused never ran: only its name was there.
+    listed = None if "refused" in phases else phases.get("listed")
+    gone, created = phases.get("gone"), phases.get("made") or listed
     return Lifetime(
         kind=kind,
         name=name,

@@ -2,7 +2,8 @@
 
 The claim comes first and is one object: whoever creates it has the run, the same execution may come
 again, any other is told so. A refusal is written into the inbox, and nothing of the run is made. While the
-budget is spent, every upload is refused.
+budget is spent, every upload is refused. A later attempt has the data of the one before, or is refused: it
+may have started by itself.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from sealtrain.rules.uploads import (
     Upload,
     check_upload,
     dataset_prefix,
+    earlier,
     run_of,
     source_changed,
 )
@@ -87,6 +89,7 @@ def admit_run(
         try:
             budget.check(state.pause(clock()), clock())
             frozen = _unchanged(run, upload, storage, settings, datetime.fromisoformat(claim.claimed_at))
+            _check_same_data(frozen, upload, state)
         except (RefusedError, UnsupportedError) as refusal:
             _tell_owner(run, upload, refusal, storage, settings, claim.claimed_at)
             raise
@@ -100,6 +103,29 @@ def _unchanged(run: str, upload: Upload, storage: Storage, settings: Settings, a
         return _freeze(run, upload, storage, settings, at)
     except NotFoundError as error:
         raise source_changed(error.body.field or upload.object, upload.generation) from error
+
+
+def _check_same_data(frozen: FrozenJob, upload: Upload, state: State) -> None:
+    """Raise RefusedError where an attempt before was admitted with other objects."""
+    before, past = earlier(upload), None
+    while before is not None and past is None:
+        past, before = state.find(names.job(run_of(before)), FrozenJob), earlier(before)
+    if past is None or _contents(past) == _contents(frozen):
+        return
+    raise RefusedError(
+        "the data is not what the attempt before had",
+        code="source_changed",
+        field=min(_contents(past) ^ _contents(frozen))[0],
+        got="other bytes, or none",
+        expected=f"the data of run {past.run}",
+        remedy="upload job.yaml, or the lone file, again: that is a run of the data as it is now",
+    )
+
+
+def _contents(job: FrozenJob) -> set[tuple[str, int, str]]:
+    """What the data is: each object's name, size and checksum. The same bytes uploaded again are the same."""
+    uploaded = job.objects if job.manifest is None else (job.manifest, *job.objects)
+    return {(one.name, one.size, one.crc32c) for one in uploaded}
 
 
 def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: datetime) -> FrozenJob:

@@ -146,6 +146,7 @@ def _gather(run: str, storage: Storage, settings: Settings) -> Evidence:
         "release": (state, names.release(run)),
         "completion": (state, names.completion(run)),
         "teardown": (state, names.teardown(run)),
+        "stopped": (state, names.stopped(run)),
         "token": (evidence, names.token(run)),
         "verdict": (evidence, names.verdict(run)),
         "lost": (evidence, names.lost(run)),

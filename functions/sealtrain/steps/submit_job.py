@@ -4,7 +4,7 @@
   record: disabling the run's key does not close a key of the data's owner.
 - What the workload said is looked at first; only if it is silent, the VM, and then once more what it
   said: a workload that finished in between is not taken for lost. Its last message has a minute to
-  arrive.
+  arrive; where the VM is gone already, the workflow waits that minute before it asks once more.
 - A receipt says SUCCEEDED here and proves nothing yet: publish_model checks it.
 """
 

@@ -9,6 +9,7 @@ from sealtrain.listeners import sweep, tear_down
 from sealtrain.rules import names
 from sealtrain.rules.bundle import verify_bundle
 from sealtrain.rules.errors import InvalidRequestError
+from sealtrain.rules.proof import RUN_ENDED
 from sealtrain.steps import close_run
 
 from tests.functions import authority
@@ -75,7 +76,7 @@ def test_run_that_lost_its_workflow_after_all_was_done_has_succeeded() -> None:
     """Only the close was lost: the records show success, and say so."""
     world = World()
     run = world.succeed()
-    world.call(tear_down, run=run)
+    world.call(tear_down, run=run, reason=RUN_ENDED)
     world.executions.state = "CANCELLED"
     carry_out(world)
     closed = json.loads(world.storage.get(world.evidence, names.closed(run)))
@@ -110,7 +111,7 @@ def test_leftover_of_a_closed_run_is_swept_at_once() -> None:
     machine = world.compute.found.copy()
     world.end(run)
     world.compute.found |= machine
-    assert "closed run" in asked(world)[run]
+    assert asked(world)[run] == RUN_ENDED
 
 
 def test_resource_of_an_unknown_run_is_swept() -> None:

@@ -69,6 +69,7 @@ def test_a_repeated_entry_must_tell_the_same() -> None:
     """Another id under the same name is a conflict; another sighting of absence is not."""
     check_same(entry(phase="made", id="1"), entry(phase="made", id="1"))
     check_same(entry(phase="gone", seen="1"), entry(phase="gone", seen="2"))
+    check_same(entry(phase="listed", kms_key=""), entry(phase="listed", kms_key="k"))
     with pytest.raises(ConflictError):
         check_same(entry(phase="made", id="1"), entry(phase="made", id="2"))
 

@@ -173,6 +173,17 @@ def test_lifetimes_and_proof_tell_what_is_left() -> None:
     assert told.resources[0].query == "list"
 
 
+def test_a_machine_that_was_listed_and_refused_never_ran() -> None:
+    """It has no time of making, so it costs nothing; one that was only listed counts from then."""
+    listed = [
+        entry("instance", "intent", "2026-11-22T12:00:00Z"),
+        entry("instance", "listed", "2026-11-22T12:00:01Z"),
+    ]
+    refused = entry("instance", "refused", "2026-11-22T12:00:09Z")
+    assert [one.created for one in proof.lifetimes(listed)] == ["2026-11-22T12:00:01Z"]
+    assert [one.created for one in proof.lifetimes([*listed, refused])] == [""]
+
+
 def test_a_key_is_gone_when_no_version_can_be_used() -> None:
     """The proof says when the last version is really destroyed: until then it could be restored."""
     scheduled = KeyVersion("k/1", "DESTROY_SCHEDULED", "2026-12-22T12:00:00+00:00")

@@ -6,6 +6,7 @@ import pytest
 from sealtrain.listeners import record_attestation, tear_down
 from sealtrain.rules import bundle, names
 from sealtrain.rules.errors import EvidenceError
+from sealtrain.rules.proof import RUN_ENDED
 from sealtrain.steps import close_run, verify_evidence
 
 from tests.functions import authority
@@ -141,7 +142,7 @@ def test_closing_survives_dying_after_any_write() -> None:
     for step in range(1, 6):
         world = World()
         run = world.succeed()
-        world.call(tear_down, run=run)
+        world.call(tear_down, run=run, reason=RUN_ENDED)
         world.storage.dies_at = world.storage.writes + step
         with pytest.raises(Exception, match=r"runs/"):
             world.call(close_run, run=run)
