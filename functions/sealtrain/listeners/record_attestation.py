@@ -6,6 +6,8 @@
   versions and asks for teardown.
 - Tokens are read from where the workload stores them and judged at the time that storage gives; an
   entry only makes us look. Nothing an entry says can make a verdict better.
+- The entry is kept first, and what it says itself is acted on whatever the shown records look like: any VM
+  may write those. Later tokens are looked for only of a machine whose first one was accepted.
 - Every record is write-once; a second delivery finds it, and does again what may have been cut off.
 """
 
@@ -21,7 +23,7 @@ import msgspec
 from sealtrain.rules import canonical, logs, names, records, tables
 from sealtrain.rules.capacity import Plan
 from sealtrain.rules.cost import seconds_between
-from sealtrain.rules.errors import AlreadyExistsError, RefusedError
+from sealtrain.rules.errors import AlreadyExistsError, EvidenceError, RefusedError
 from sealtrain.rules.evidence import attested, policy, renewals
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.later import PlaceKey
@@ -63,6 +65,7 @@ def record_attestation(
     raw = bytes(request)
     entry = logs.parse(raw)
     run = _known_run(entry, storage, settings)
+    name = _keep(storage, names.evidence_bucket(settings), run, logs.object_id(entry, raw), raw)
     entries = ledger.entries(run)
     found = [
         *logs.alarms(entry),
@@ -70,7 +73,6 @@ def record_attestation(
         *_later_tokens(run, entries, storage, settings),
         *_silence(run, entries, storage, settings, clock()),
     ]
-    name = _keep(storage, names.evidence_bucket(settings), run, logs.object_id(entry, raw), raw)
     row = tables.attestation_row(
         run=run,
         kind=entry.log,
@@ -109,25 +111,50 @@ def _known_run(entry: logs.LogEntry, storage: Storage, settings: Settings) -> st
     return run
 
 
+class _Accepted(msgspec.Struct, frozen=True):
+    """A machine that was let in: what it showed, and where its later tokens stand."""
+
+    first: records.TokenRecord
+    machine: attested.Machine
+    place: Callable[[int], str]
+
+
+def _accepted(run: str, entries: list[Entry], storage: Storage, settings: Settings) -> _Accepted | None:
+    """The machine by whose word there can be later tokens, or None: `verify_evidence` says why not."""
+    bucket, state = names.evidence_bucket(settings), names.state_bucket(settings)
+    verdict, shown = storage.find(bucket, names.verdict(run)), storage.find(bucket, names.token(run))
+    if verdict is None or shown is None:
+        return None
+    if records.parse(verdict, records.VerdictRecord, "verdict.json").verdict != "met":
+        return None
+    plan = records.parse(storage.get(state, names.plan(run)), Plan, "plan.json")
+    key = records.parse(storage.get(state, names.place_key(run)), PlaceKey, "places.json")
+    machine = attested.machine_of(entries, plan)
+    if machine is None:
+        return None
+    try:
+        first = records.parse(shown, records.TokenRecord, "token.json")
+        return _Accepted(first, machine, renewals.places(run, key, first))
+    except EvidenceError:  # of what was shown alone: no key, hence no places
+        return None
+
+
 def _later_tokens(run: str, entries: list[Entry], storage: Storage, settings: Settings) -> list[Finding]:
     """Judge the later tokens that have no judgement yet; give what is wrong with the machine's own."""
-    bucket, state = names.evidence_bucket(settings), names.state_bucket(settings)
-    shown = storage.find(bucket, names.token(run))
-    if shown is None:
+    bucket = names.evidence_bucket(settings)
+    by = _accepted(run, entries, storage, settings)
+    if by is None:
         return []
-    first = records.parse(shown, records.TokenRecord, "token.json")
-    key = records.parse(storage.get(state, names.place_key(run)), PlaceKey, "places.json")
-    place = renewals.places(run, key, first)
     judged = [one.name for one in storage.list(bucket, names.judgement_prefix(run))]
     new = renewals.newest_first(
-        lambda number: storage.stat(bucket, place(number)),
+        lambda number: storage.stat(bucket, by.place(number)),
         lambda one: names.judgement(run, one.number) not in judged,
     )
     verdicts = [records.parse(storage.get(bucket, name), records.VerdictRecord, name) for name in judged]
-    seen = {canonical.digest(first.token.encode()), *(one.token_digest for one in verdicts)}
+    seen = {canonical.digest(by.first.token.encode()), *(one.token_digest for one in verdicts)}
     for one in reversed(new):
         data, name = storage.get(bucket, one.stored.name), names.judgement(run, one.number)
-        verdict = _judge(run, entries, first, data, one.stored.created, frozenset(seen), storage, settings)
+        verdict = _judge(run, by, data, one.stored.created, frozenset(seen), storage, settings)
         with suppress(AlreadyExistsError):  # the first judgement stands
             storage.create(bucket, name, canonical.dumps(verdict))
         verdicts.append(records.parse(storage.get(bucket, name), records.VerdictRecord, name))
@@ -137,28 +164,20 @@ def _later_tokens(run: str, entries: list[Entry], storage: Storage, settings: Se
 
 def _judge(
     run: str,
-    entries: list[Entry],
-    first: records.TokenRecord,
+    by: _Accepted,
     data: bytes,
     created: str,
     seen: frozenset[str],
     storage: Storage,
     settings: Settings,
 ) -> records.VerdictRecord:
-    state = names.state_bucket(settings)
-    order = storage.get(state, names.order(run))
-    plan = records.parse(storage.get(state, names.plan(run)), Plan, "plan.json")
-    machine = attested.machine_of(entries, plan)
-    if machine is None:
-        raise RefusedError(
-            "a token, and no machine on the ledger", code="no_machine", field="ledger", got=run
-        )
+    order = storage.get(names.state_bucket(settings), names.order(run))
     return attested.again(
         data,
-        first=first,
+        first=by.first,
         order=parse_order(order),
         order_digest=canonical.digest(order),
-        machine=machine,
+        machine=by.machine,
         allowed=policy.deployment(settings),
         root_pem=settings.attestation_root,
         at=datetime.fromisoformat(created),

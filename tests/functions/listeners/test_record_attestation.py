@@ -10,6 +10,7 @@ from sealtrain.rules import canonical, names, records
 from sealtrain.rules.errors import InvalidRequestError, RefusedError
 from sealtrain.rules.evidence import attested, policy
 from sealtrain.rules.ledger import zone_of
+from sealtrain.steps import verify_evidence
 
 from tests.functions import authority
 from tests.functions.closing import World
@@ -284,6 +285,7 @@ def test_a_later_token_that_does_not_meet_the_policy_closes_the_key(
     world = World()
     run = world.start()
     world.attest(run)
+    world.call(verify_evidence, run=run)
     attest_again(world, run, 1)
     assert world.call_raw(record_attestation, booted(run)).alarm == ""
     attest_again(world, run, 2, **changes)
@@ -316,6 +318,7 @@ def test_a_later_record_of_another_ends_no_run(reason: str) -> None:
     world = World()
     run = world.start()
     world.attest(run)
+    world.call(verify_evidence, run=run)
     world.storage.created = authority.NOW.isoformat()
     world.storage.create(world.evidence, world.place(run, 1), foreign(world, run)[reason])
     assert world.call_raw(record_attestation, booted(run)).alarm == ""
