@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sealtrain.rules import names
+from sealtrain.rules.ledger import short_name
 from sealtrain.rules.settings import Settings
 
 from cli import objects
@@ -78,3 +80,11 @@ def no_such_run(run: str) -> CommandError:
     return CommandError(
         "no such run here", field="run", got=run, remedy="`sealtrain runs` lists the runs of this deployment"
     )
+
+
+def short_names(full: Sequence[str]) -> list[str]:
+    """The last part of each name, with its zone where two read the same: a machine is tried in several."""
+    last = [name.rpartition("/")[2] for name in full]
+    return [
+        short_name(name) if last.count(short) > 1 else short for name, short in zip(full, last, strict=True)
+    ]

@@ -12,6 +12,7 @@ from sealtrain.rules.proof import Lifetime
 
 from cli.called import called
 from cli.output import plain, table
+from cli.run_records import short_names
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +95,10 @@ def lines(summary: Summary) -> list[str]:
     shown += [f"  {claim.verdict:<14} {claim.title}" for claim in predicate.claims]
     shown += ["", "what was made, and when it was seen gone"]
     times = [
-        [one.kind, one.name.rpartition("/")[2], one.created[11:19], one.seen_absent[11:19]]
-        for one in summary.lifetimes
+        [one.kind, name, one.created[11:19], one.seen_absent[11:19]]
+        for one, name in zip(
+            summary.lifetimes, short_names([one.name for one in summary.lifetimes]), strict=True
+        )
     ]
     shown += [f"  {line}" for line in table(("kind", "name", "made", "gone"), times)]
     shown += [f"  {one.kind}: {one.state}" for one in summary.lifetimes if one.state not in ("", "absent")]

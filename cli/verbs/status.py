@@ -38,9 +38,10 @@ def status(run: str, as_json: bool) -> int:
             say(f"  {_time(phase.time)}  {phase.word:<18} {phase.sentence}")
     if made:
         say("")
+        shown = run_records.short_names([one["name"] for one in made])
         rows = [
-            [one["kind"], one["name"].rpartition("/")[2], _time(one["created"]), _time(one["seen_absent"])]
-            for one in made
+            [one["kind"], name, _time(one["created"]), _time(one["seen_absent"])]
+            for one, name in zip(made, shown, strict=True)
         ]
         for line in table(("resource", "name", "made", "seen gone"), rows):
             say(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sealtrain.rules import names
 from sealtrain.rules.ledger import zone_of
 from sealtrain.rules.uploads import run_of
 
@@ -32,6 +33,11 @@ def test_a_stock_out_that_is_told_late_leads_to_the_next_zone(world: World, few_
     refused, made = (world.ledger(run, "instance", phase) for phase in ("refused", "made"))
     assert [zone_of(one["name"]) for one in refused] == ["us-central1-a"]
     assert [zone_of(one["name"]) for one in made] == ["us-central1-b"]
+    report = world.record(names.report(run, "json"))
+    assert report
+    assert (report["no_room"], report["taken"]) == (["us-central1-a"], "us-central1-b")
+    (there,) = [one for one in report["resources"] if zone_of(one["name"]) == "us-central1-a"]
+    assert there["created"] == ""  # it never ran, and costs nothing
     assert world.bills(run) == []
 
 

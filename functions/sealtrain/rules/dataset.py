@@ -169,16 +169,23 @@ def check_csv(name: str, head: bytes, size: int) -> Look:
         raise _not_csv(name, str(error), "well-formed CSV") from error
     if len(rows) < 2 or len(rows[0]) < 2:
         got = f"{len(rows)} rows, {len(rows[0]) if rows else 0} columns"
-        raise _not_csv(name, got, "a header of at least two columns, and at least one row")
+        other = any(mark in field for mark in ";\t|" for row in rows[:1] for field in row)
+        remedy = f"separate the fields by commas; {_OTHERWISE}" if other else f"upload CSV; {_OTHERWISE}"
+        raise _not_csv(name, got, "a header of at least two columns, and at least one row", remedy)
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]):
-            raise _not_csv(name, f"{len(row)} fields in row {number}", f"{len(rows[0])} as in the header")
+            got, remedy = f"{len(row)} fields in row {number}", f"correct row {number}; {_OTHERWISE}"
+            raise _not_csv(name, got, f"{len(rows[0])} as in the header", remedy)
     header, *body = (tuple(row) for row in rows)
     return Look(name=name, header=header, rows=tuple(body), whole=len(head) == size)
 
 
-def _not_csv(name: str, got: str, expected: str) -> RefusedError:
-    remedy = "upload CSV, or say `format: files` in job.yaml"
+_OTHERWISE = "where it is no CSV say `format: files` in job.yaml"
+
+
+def _not_csv(
+    name: str, got: str, expected: str, remedy: str = f"upload CSV; {_OTHERWISE}"
+) -> RefusedError:
     return _refused("not_csv", "a file of a CSV job is not CSV", name, got, expected, remedy)
 
 

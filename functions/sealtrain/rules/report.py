@@ -26,6 +26,7 @@ from sealtrain.rules.evidence.certificates import SIMULATED
 from sealtrain.rules.evidence.findings import Finding
 from sealtrain.rules.evidence.token import GENUINE
 from sealtrain.rules.facts import Facts
+from sealtrain.rules.ledger import zone_of
 from sealtrain.rules.proof import Lifetime
 from sealtrain.rules.uploads import run_of
 
@@ -102,7 +103,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All that is shown about a run."""
+    """All that is shown about a run. `taken` is the zone of its machine, `no_room` those that refused one."""
 
     generator: str
     caveat: str
@@ -123,6 +124,7 @@ class Report(msgspec.Struct, frozen=True):
     attempt: Place | None
     attempts: tuple[Attempt, ...]
     taken: str
+    no_room: tuple[str, ...]
     refusals: tuple[Refusal, ...]
     resources: tuple[Lifetime, ...]
     cost: Cost | None
@@ -161,6 +163,7 @@ def build(statement: Statement, root_pem: str, bundle_sha256: str) -> Report:
         attempt=_attempt(facts, statement),
         attempts=facts.plan.attempts if facts.plan else (),
         taken=facts.machine.zone if facts.machine else "",
+        no_room=_no_room(facts),
         refusals=facts.plan.refusals if facts.plan else (),
         resources=facts.lifetimes,
         cost=stated.cost,
@@ -247,6 +250,12 @@ def _chain(facts: Facts) -> tuple[Link, ...]:
         ),
         Link("model", model, f"{len(found.model)} file(s)" if found else "no model"),
     )
+
+
+def _no_room(facts: Facts) -> tuple[str, ...]:
+    """The zones in which the platform refused a machine or its reservation."""
+    refused = (one for one in facts.entries if one.phase == "refused")
+    return tuple(dict.fromkeys(zone_of(one.name) for one in refused if zone_of(one.name)))
 
 
 def _attempt(facts: Facts, statement: Statement) -> Place | None:

@@ -4,6 +4,7 @@
   finds itself, and names by its exit code (`rules.job_reasons`).
 - The bounds are those of `workload/trainers/tabular`; a test compares them. Other trainers have other wishes:
   nothing here is asked of their data.
+- A first row that is data would be lost as a header: a name among its own column's texts is refused.
 - A refusal names file, row and column number; never a value, which would be data.
 """
 
@@ -56,6 +57,9 @@ def check_learnable(looks: Sequence[Look], arguments: Mapping[str, Any]) -> None
     _check_target(looks, _target(first, arguments))
     for at in range(len(first.header)):
         texts = {field for look in looks for field in look.column(at)}
+        if first.header[at] in texts and not all(_is_number(text) for text in texts):
+            got = f"the name of column {at + 1} is one of the values below it"
+            raise _refused(first.name, got, "the columns' names in the first row", "add a header")
         if len(texts) > MOST_TEXTS and not all(_is_number(text) for text in texts):
             got = f"column {at + 1}: text, more than {MOST_TEXTS} different"
             expected = f"numbers, or at most {MOST_TEXTS} different texts"

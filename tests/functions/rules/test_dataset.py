@@ -64,6 +64,22 @@ def test_what_is_not_csv_is_refused(data: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
         sniff(data)
     assert caught.value.code == "not_csv"
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"),
+    [
+        (b"a;b;c\n1;2;3\n", "separate the fields by commas"),
+        (b"a,b\n1,2\n1,2,3\n", "correct row 3"),
+        (b"prose\nmore\n", "upload CSV"),
+    ],
+)
+def test_a_csv_that_is_nearly_one_is_told_what_to_correct(data: bytes, remedy: str) -> None:
+    """The remedy fits what was found; for what is no CSV at all it names the other format."""
+    with pytest.raises(RefusedError) as caught:
+        check_csv("x.csv", data, len(data))
+    assert caught.value.body.remedy.startswith(remedy)
+    assert "format: files" in caught.value.body.remedy
     assert caught.value.body.field == "x.csv"
     assert caught.value.body.remedy
 

@@ -41,6 +41,10 @@ def test_what_can_be_learned_is_taken() -> None:
         ("a,a,kind\n1,2,x\n3,4,y\n", {}, "0.csv", "columns 1 and 2 have the same name"),
         ("a,,kind\n1,2,x\n3,4,y\n", {}, "0.csv", "column 2 has no name"),
         ("1,2\n3,4\n5,6\n", {}, "0.csv", "numbers in the first row"),
+        (
+            "63,1.5,ill\n51,2.5,well\n40,1.0,ill\n", {}, "0.csv",
+            "the name of column 3 is one of the values below it",
+        ),
         (GOOD, {"target": "nosuch"}, "arguments.target", "nosuch"),
         (GOOD, {"traget": "kind"}, "arguments", "traget"),
         ("a,kind\n1,x\n2,\n", {}, "0.csv", "column 2, which is to be learned: nothing in row 3"),
