@@ -4,7 +4,8 @@
 - Without: application default credentials.
 - A path is one of an API: it starts with one slash, has no `.` or `..` segment, no query and no control
   character, so that a name that came from outside cannot lead to another method or host.
-- 429 is tried again: nothing was done. 5xx only where repeating is harmless (GET, or the caller says so).
+- 429 is tried again: nothing was done. 5xx only where repeating is harmless (GET, or the caller says so),
+  and 501 never: what an API does not do now it will not do in a minute.
 """
 
 from __future__ import annotations
@@ -118,8 +119,7 @@ class Api:
                 if pause_s is None or not again:
                     raise self._unreachable(service, error) from error
             else:
-                passing = answer.status_code == 429 or (again and answer.status_code >= 500)
-                if pause_s is None or not passing:
+                if pause_s is None or not _passing(answer.status_code, again):
                     return answer
             self._pause(pause_s)
         raise AssertionError("the last try returns or raises")
@@ -136,6 +136,11 @@ class Api:
             got=type(error).__name__,
             remedy="check the network, then `gcloud auth application-default login`",
         )
+
+
+def _passing(status: int, again: bool) -> bool:
+    """Whether the next answer may be another one, and asking for it is harmless."""
+    return status == 429 or (again and status >= 500 and status != 501)
 
 
 def _checked(path: str) -> str:

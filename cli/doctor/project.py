@@ -40,8 +40,8 @@ _RESTRICTING = {
 }
 
 
-def check(api: Api, settings: Settings) -> list[Line]:
-    """All lines, in the order in which they stop a deployment."""
+def check(api: Api, settings: Settings) -> Iterator[Line]:
+    """All lines, in the order in which they stop a deployment, each as soon as it is known."""
     checks: dict[str, Callable[[Api, Settings], Iterator[Line]]] = {
         "project": _project,
         "billing": _billing,
@@ -54,13 +54,11 @@ def check(api: Api, settings: Settings) -> list[Line]:
         "residency": _residency,
         "capacity": _capacity,
     }
-    lines: list[Line] = []
     for name, look in checks.items():
         try:
-            lines += look(api, settings)
+            yield from look(api, settings)
         except CloudError as error:
-            lines.append(warn(name, f"could not be seen: {error}", mending.to_see(name, error, settings)))
-    return lines
+            yield warn(name, f"could not be seen: {error}", mending.to_see(name, error, settings))
 
 
 def _project(api: Api, s: Settings) -> Iterator[Line]:

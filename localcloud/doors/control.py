@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from localcloud.doors import DOORS, Answer, Json
@@ -191,18 +192,33 @@ def faults(cloud: Cloud, _: Json) -> Json:
 @_action("POST", "faults", '{"api": "…", "answer": 503, "times": 2, "match": {"zone": "us-central1-a"}}')
 def plant(cloud: Cloud, body: Json) -> Json:
     """Plant one fault; the answer tells how often each was met."""
-    api, answer = str(body.get("api")), body.get("answer")
-    if api not in {*DOORS, *PLACES}:
+    if set(body) - {"api", "answer", "times", "match"}:
+        raise invalid(f"body: got {sorted(body)}, expected api, answer and, at will, times, match")
+    api: Any = body.get("api")
+    answer: Any = body.get("answer")
+    if not isinstance(api, str) or api not in {*DOORS, *PLACES}:
         raise invalid(
-            f"api: got {api!r}, expected the id of a method that is served, or one of {sorted(PLACES)}"
+            f"api: got {api!r}, expected the id of a method that is served{_such_as(api)} "
+            f"(docs/stand-in.md lists them), or one of {sorted(PLACES)}"
         )
     if api in PLACES and not PLACES[api].takes(answer):
-        raise invalid(f"answer: got {answer!r}; {api} is {PLACES[api].told}")
+        raise invalid(f"answer: got {answer!r}, expected what can be met at {api}: {PLACES[api].told}")
     try:
-        cloud.faults.plant(Fault(**body))
-    except (TypeError, ValueError) as error:
-        raise invalid(f"fault: {error}") from error
+        cloud.faults.plant(Fault(api, answer, body.get("times", 1), body.get("match", {})))
+    except ValueError as error:
+        raise invalid(str(error)) from error
     return faults(cloud, {})
+
+
+def _such_as(api: object) -> str:
+    """Those of the served ids that end in the most words of its end, the nearest first."""
+    words = str(api).split(".")
+    for start in range(len(words)):
+        end = "." + ".".join(words[start:])
+        alike = [one for one in DOORS if f".{one}".endswith(end)]
+        if alike:
+            return f", such as {', '.join(get_close_matches(str(api), alike, 3, cutoff=0))}"
+    return ""
 
 
 @_action("DELETE", "faults")

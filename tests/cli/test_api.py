@@ -1,12 +1,16 @@
-"""Requests of the command line: where a path may lead."""
+"""Requests of the command line: where a path may lead, and which answers are asked for again."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import msgspec
 import pytest
 from sealtrain.rules.settings import Settings
 
 from cli.api import Api
-from cli.errors import CommandError, PlaceError
+from cli.errors import CloudError, CommandError, PlaceError
+from cli.stand_in import StandIn
 
 SETTINGS = Settings(
     project="demo-project", project_number="1", region="us-central1", endpoint="http://127.0.0.1:1"
@@ -44,3 +48,22 @@ def test_a_resource_path_is_taken(path: str) -> None:
     """The paths of Google's APIs pass; here nobody answers."""
     with pytest.raises(PlaceError, match="does not answer"):
         Api(SETTINGS).post("cloudkms", path)
+
+
+@pytest.mark.parametrize(("status", "asked"), [(503, 2), (501, 1)])
+def test_only_an_answer_that_may_change_is_asked_for_again(
+    status: int, asked: int, stand_in: StandIn
+) -> None:
+    """Trouble may pass: a pause after each. What is not done now is not done later: one request, no pause."""
+    pauses: list[float] = []
+    api = Api(msgspec.structs.replace(SETTINGS, endpoint=stand_in.ready.endpoint), pauses.append)
+    method = "iam.projects.serviceAccounts.list"
+    api.post("control", "/_control/faults", {"api": method, "answer": status, "times": 2})
+    try:
+        with nullcontext() if status == 503 else pytest.raises(CloudError, match="HTTP 501"):
+            api.get("iam", "/v1/projects/demo-project/serviceAccounts")
+        (fault,) = api.get("control", "/_control/faults")["faults"]
+        assert fault["consumed"] == asked
+        assert len(pauses) == (asked if status == 503 else 0)
+    finally:
+        api.call("DELETE", "control", "/_control/faults")

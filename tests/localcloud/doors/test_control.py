@@ -59,17 +59,38 @@ def test_faults_are_planted_consumed_and_cleared(world: World) -> None:
     assert [requests.get(url, timeout=10).status_code for _ in range(2)] == [503, 200]
     assert ask(world, "GET", "faults").json()["faults"][0]["consumed"] == 1
     assert ask(world, "DELETE", "faults").json() == {"faults": []}
-    for wrong in (
-        {**fault, "answer": 200},
-        {**fault, "answer": []},
-        {**fault, "times": 0},
-        {**fault, "match": {"name": 1}},
-        {**fault, "colour": 1},
-        {"api": "iam.projects.serviceAccounts.fetch", "answer": 503},
-        {"api": "compute.instances.boot", "answer": 503},
-        {"answer": 503},
-    ):
-        assert ask(world, "POST", "faults", wrong).status_code == 400, wrong
+
+
+DECRYPT = "cloudkms.projects.locations.keyRings.cryptoKeys.decrypt"
+LIST = "(docs/stand-in.md lists them), or one of ['compute.instances.boot'"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"answer": 200}, "answer: got 200, expected 400..599 or one of ('reset', "),
+        ({"answer": []}, "answer: got [], expected 400..599"),
+        ({"answer": None}, "answer: got None, expected 400..599"),
+        ({"times": 0}, "times: got 0, expected 1 or more"),
+        ({"match": {"name": 1}}, "match: got {'name': 1}, expected text by field"),
+        ({"time": 2}, "body: got ['answer', 'api', 'time'], expected api, answer and, at will, times, match"),
+        ({"consumed": 1}, "body: got ['answer', 'api', 'consumed'], expected api, answer and"),
+        ({"api": "cloudkms.cryptoKeys.decrypt"}, f"is served, such as {DECRYPT} {LIST}"),
+        ({"api": "decrypt"}, f"got 'decrypt', expected the id of a method that is served, such as {DECRYPT}"),
+        ({"api": "storage.object.insert"}, "such as storage.objects.insert, "),
+        ({"api": "iam.projects.serviceAccounts.fetch"}, f"the id of a method that is served {LIST}"),
+        ({"api": None}, f"api: got None, expected the id of a method that is served {LIST}"),
+        ({"api": "compute.instances.boot"}, "answer: got 503, expected what can be met at compute.instances"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(changed: dict[str, object], told: str, world: World) -> None:
+    """With the field, what was got, and what is expected; none is planted. None: the member is left out."""
+    fault = {"api": "iam.projects.serviceAccounts.list", "answer": 503, **changed}
+    body = {member: value for member, value in fault.items() if value is not None}
+    refused = ask(world, "POST", "faults", body)
+    assert refused.status_code == 400
+    assert told in refused.json()["error"]["message"]
+    assert ask(world, "GET", "faults").json() == {"faults": []}
 
 
 def test_an_answer_is_lost_before_or_after_the_effect(world: World) -> None:
