@@ -217,7 +217,7 @@ STEPS: tuple[Function, ...] = (
     _step(
         "verify_evidence",
         "evidence.verified",
-        "storage kms compute ledger",
+        "storage state kms compute ledger",
         STATE_READ,
         SEE_STATE,
         EVIDENCE_READ,

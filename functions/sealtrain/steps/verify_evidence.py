@@ -6,6 +6,7 @@
 - A token that is refused, and a machine that ends or stays silent without one, disables the run's key
   versions: nothing can open the data then. So does a machine that goes on and shows no fresh token any more,
   or a worse one. Such a loss is a record of its own; the first one stands, whatever the machine shows later.
+- The silence of a machine that is taken down on request is no finding.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sealtrain.cloud.compute import Compute
     from sealtrain.cloud.kms import Kms
     from sealtrain.cloud.ledger import Ledger
+    from sealtrain.cloud.state import State
     from sealtrain.cloud.storage import Storage
 
 FRESH_TOKENS_MISSED = 2
@@ -57,18 +59,22 @@ def verify_evidence(
     request: Request,
     *,
     storage: Storage,
+    state: State,
     kms: Kms,
     compute: Compute,
     ledger: Ledger,
     settings: Settings,
     clock: Callable[[], datetime],
 ) -> Result:
-    """Judge once. Raises NotReadyError while the machine may still speak, EvidenceError if refused."""
+    """Judge once. Raises NotReadyError while the machine may still speak, EvidenceError if refused.
+
+    JobFailedError for the silence of a machine whose teardown was asked for.
+    """
     run = names.checked_run_id(request.run)
     case = _case(run, storage, ledger, settings)
     verdict = _find_verdict(storage, settings, run)
     if verdict is None:
-        verdict = _keep(storage, settings, _first(case, storage, compute, settings, clock()))
+        verdict = _keep(storage, settings, _first(case, storage, state, compute, settings, clock()))
     reasons = verdict.reasons
     if verdict.verdict == "met":
         reasons = _objections(verdict, case, storage, settings, clock())
@@ -110,7 +116,7 @@ def _case(run: str, storage: Storage, ledger: Ledger, settings: Settings) -> _Ca
 
 
 def _first(
-    case: _Case, storage: Storage, compute: Compute, settings: Settings, now: datetime
+    case: _Case, storage: Storage, state: State, compute: Compute, settings: Settings, now: datetime
 ) -> records.VerdictRecord:
     """The verdict on what the machine has shown, or on its silence."""
     evidence, name = names.evidence_bucket(settings), names.token(case.run)
@@ -122,6 +128,7 @@ def _first(
     if shown is None:
         if not ended and seconds_between(case.machine.made, now.isoformat()) < attested.SILENCE_S:
             raise _not_yet("no token yet")
+        state.must_go_on(case.run)
         return _refused(case, now, attested.silence(ended))
     return _judge(case, shown, settings, now)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from sealtrain.listeners import tear_down
 from sealtrain.rules import canonical, names, records
-from sealtrain.rules.errors import EvidenceError, NotReadyError
+from sealtrain.rules.errors import EvidenceError, JobFailedError, NotReadyError
 from sealtrain.rules.evidence import attested, policy
 from sealtrain.steps import submit_job, verify_evidence
 
@@ -72,6 +73,16 @@ def test_machine_that_ended_without_a_token_is_refused(gone: bool) -> None:
     if gone:
         world.compute.found.clear()
     assert_refused(world, run, "silence")
+
+
+def test_the_silence_of_a_machine_that_is_taken_down_on_request_is_no_finding() -> None:
+    """Whoever asked for the end is told of that, not of a machine that never showed who it is."""
+    world = World()
+    run = world.start()
+    world.call(tear_down, run=run, reason="changed my mind")
+    with pytest.raises(JobFailedError, match="torn down"):
+        world.call(verify_evidence, run=run)
+    assert world.storage.find(world.evidence, names.verdict(run)) is None
 
 
 def test_token_of_a_machine_that_ended_still_counts() -> None:
