@@ -14,8 +14,11 @@ from typing import Any
 
 import msgspec
 from sealtrain.rules import names
+from sealtrain.rules.dataset import SNIFFED_BYTES, check_csv
+from sealtrain.rules.job import default_job
 from sealtrain.rules.job_file import LARGEST_JOB_BYTES, parse_job
 from sealtrain.rules.settings import Settings
+from sealtrain.rules.table import check_learnable, is_table
 from sealtrain.rules.uploads import INCOMING, JOB_FILE, Upload, check_object_name, check_upload
 
 from cli import objects
@@ -61,6 +64,23 @@ def plan(data: Path, job: Path | None) -> Plan:
     folder = f"{INCOMING}{data.resolve().stem if data.is_file() else data.resolve().name}/"
     named = [(folder + path, file) for path, file in sources]
     return Plan((*named, (folder + JOB_FILE, job)), tuple(sources))
+
+
+def look(planned: Plan) -> None:
+    """Judge the data by its first bytes as admission does. Raises RefusedError.
+
+    What needs the deployment is not judged: prices, approved images, how large a machine is.
+    """
+    starter, file = planned.files[-1]
+    lone = len(planned.files) == 1
+    job = default_job(starter) if lone else parse_job(file.read_bytes())
+    own, looks = not job.trainer, []
+    for path, each in planned.data:
+        if job.format == "csv" or (own and is_table(path)):
+            with each.open("rb") as source:
+                looks.append(check_csv(path, source.read(SNIFFED_BYTES), each.stat().st_size))
+    if own:
+        check_learnable([one for one in looks if is_table(one.name)], job.arguments)
 
 
 def send(api: Api, settings: Settings, planned: Plan, attempt: int) -> tuple[Upload, bool]:

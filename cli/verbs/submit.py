@@ -1,7 +1,7 @@
 """`sealtrain submit`: upload a dataset, which starts a run; `--attempt N` runs the same upload again.
 
-- `--dry-run` uploads nothing and needs no deployment: it says what would be sent, and the dataset's id, which
-  is what `dataset:` in job.yaml pins.
+- `--dry-run` uploads nothing and needs no deployment: it judges the data's first bytes as admission does, and
+  says what would be sent, and the dataset's id, which is what `dataset:` in job.yaml pins.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from cli.ending import ending
 from cli.errors import EXIT_NO
 from cli.output import emit, note, plain, say, table
 from cli.progress import Phase, Progress
-from cli.upload import Plan, plan, send
+from cli.upload import Plan, look, plan, send
 
 
 def dry_run(data: Path, job: Path | None, as_json: bool) -> int:
     """Check, and say what would be uploaded under which dataset id."""
     planned = plan(data, job)
+    if not _sealed(planned):
+        look(planned)
     files = _files(planned)
     dataset = dataset_id(files)
     if as_json:
@@ -45,13 +47,18 @@ def dry_run(data: Path, job: Path | None, as_json: bool) -> int:
 
 def _files(planned: Plan) -> list[tuple[str, int, str]]:
     """Path, size and digest of each plain file; of a dataset that was sealed before, by its manifest."""
-    manifest = dict(planned.data).get(MANIFEST)
-    if manifest is not None and looks_sealed(manifest.read_bytes()):
+    if _sealed(planned):
+        manifest = dict(planned.data)[MANIFEST]
         from sealtrain.sealing import parse_owners_manifest  # other submissions do not pay for loading it
 
         sealed, _ = parse_owners_manifest(manifest.read_bytes())
         return [(file.path, file.size, file.sha256) for file in sealed.files]
     return [(path, file.stat().st_size, f"sha256:{objects.sha256_of(file)}") for path, file in planned.data]
+
+
+def _sealed(planned: Plan) -> bool:
+    manifest = dict(planned.data).get(MANIFEST)
+    return manifest is not None and looks_sealed(manifest.read_bytes())
 
 
 def submit(data: Path, job: Path | None, attempt: int, wait: bool, within_s: float, as_json: bool) -> int:
@@ -64,7 +71,7 @@ def submit(data: Path, job: Path | None, attempt: int, wait: bool, within_s: flo
     if attempt > 1 and not _known(api, settings, run):
         execution.start(api, settings, upload)
     elif not new:
-        note(f"these bytes were submitted before, as this run; --attempt {attempt + 1} runs them again")
+        note(f"these bytes were submitted before, as this run; --attempt {attempt + 1} is the one after it")
     if not wait:
         if as_json:
             emit({"run": run, "upload": _told(upload)})
@@ -95,8 +102,11 @@ def end_lines(ended: Progress, report: dict[str, Any]) -> list[str]:
     if report:
         counts = ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in report["totals"].items() if n)
         lines.append(f"  claims    {counts} (trust root: {report['trust_root']['name']})")
-    what = "model, bundle and reports" if ended.outcome == "succeeded" else "bundle and reports"
-    lines.append(f"  next      {called()} fetch {ended.run}    # {what}, into out/{ended.run}/")
+    if ended.outcome == "succeeded":
+        verb, what = "fetch", f"model, bundle and reports, into out/{ended.run}/"
+    else:
+        verb, what = "explain", "why, and what to do"
+    lines.append(f"  next      {called()} {verb} {ended.run}    # {what}")
     return [plain(line) for line in lines]
 
 

@@ -53,7 +53,7 @@ class Ledger:
             raise
 
     def listed(self, run: str, kind: Kind, name: str, detail: Mapping[str, Any] | None = None) -> Entry:
-        """Say what the platform shows and may still take back: its maker is not at work any more."""
+        """Say what the platform shows and may still take back. Asked again, its maker makes no second one."""
         return self._keep(run, kind, name, "listed", detail)
 
     def made(self, run: str, kind: Kind, name: str, detail: Mapping[str, Any] | None = None) -> Entry:

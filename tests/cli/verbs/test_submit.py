@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sealtrain.rules import names
+from sealtrain.rules.errors import RefusedError
 from sealtrain.rules.sealed import dataset_id
 from sealtrain.rules.settings import Settings
 from sealtrain.rules.uploads import Upload, later, run_of
@@ -54,12 +55,34 @@ def test_a_success_tells_accuracy_claims_and_the_next_command() -> None:
     ]
 
 
-def test_a_failure_tells_its_reason_and_where_the_evidence_is() -> None:
-    """A failed run has a bundle too."""
+@pytest.mark.parametrize(
+    ("data", "job", "got"),
+    [
+        ("a,b\n", "", "1 rows, 2 columns"),
+        ("a,b\n1,x\n2,\n", "", "column 2, which is to be learned: nothing in row 3"),
+        ("a,b\n1,x\n2,y\n", "arguments: {targt: b}\n", "targt"),
+        ("prose\n", "format: files\ntrainer: x@sha256:00\n", ""),
+    ],
+)
+def test_a_dry_run_judges_the_data_as_admission_does(tmp_path: Path, data: str, job: str, got: str) -> None:
+    """What the first bytes show is refused before anything is sent; another trainer's files are its own."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "data.csv").write_text(data)
+    (tmp_path / "set" / "job.yaml").write_text(job)
+    if not got:
+        assert dry_run(tmp_path / "set", None, as_json=True) == 0
+        return
+    with pytest.raises(RefusedError) as refused:
+        dry_run(tmp_path / "set", None, as_json=True)
+    assert refused.value.body.got == got
+
+
+def test_a_failure_tells_its_reason_and_who_explains_it() -> None:
+    """The next command says why, and what to do."""
     told = Progress(run=RUN, phases=(), outcome="failed", reason="trainer_disk: too much")
     first, *_, last = end_lines(told, {})
     assert first == f"{RUN} failed: trainer_disk: too much"
-    assert f"sealtrain fetch {RUN}" in last
+    assert f"sealtrain explain {RUN}" in last
 
 
 def test_a_refusal_tells_field_got_expected_and_remedy() -> None:
