@@ -84,6 +84,7 @@ def test_a_sealed_folder_has_the_id_of_its_data(
 ) -> None:
     """What `submit --dry-run` prints to pin a dataset is the same before and after sealing."""
     ids = []
+    (data / "job.yaml").write_text("format: files\ntrainer: my/trainer@sha256:00\n")
     seal_verb.seal(data, None, "", as_json=True)
     for folder in (data, tmp_path / "data.sealed"):
         capsys.readouterr()
