@@ -9,16 +9,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sealtrain.rules import names
-from sealtrain.rules.dataset import SNIFFED_BYTES, check_csv
+from sealtrain.rules.dataset import SNIFFED_BYTES, check_look
 from sealtrain.rules.job import default_job
 from sealtrain.rules.job_file import LARGEST_JOB_BYTES, parse_job
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.table import check_learnable, is_table
 from sealtrain.rules.uploads import INCOMING, JOB_FILE, Upload, check_object_name, check_upload
 
 from cli import objects
@@ -74,13 +74,16 @@ def look(planned: Plan) -> None:
     starter, file = planned.files[-1]
     lone = len(planned.files) == 1
     job = default_job(starter) if lone else parse_job(file.read_bytes())
-    own, looks = not job.trainer, []
-    for path, each in planned.data:
-        if job.format == "csv" or (own and is_table(path)):
-            with each.open("rb") as source:
-                looks.append(check_csv(path, source.read(SNIFFED_BYTES), each.stat().st_size))
-    if own:
-        check_learnable([one for one in looks if is_table(one.name)], job.arguments)
+    check_look(
+        [(path, each.stat().st_size, partial(_head, each)) for path, each in planned.data],
+        job,
+        own=not job.trainer,
+    )
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as source:
+        return source.read(SNIFFED_BYTES)
 
 
 def send(api: Api, settings: Settings, planned: Plan, attempt: int) -> tuple[Upload, bool]:

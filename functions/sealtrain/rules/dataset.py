@@ -12,14 +12,14 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sealtrain.rules.errors import RefusedError
 from sealtrain.rules.job import Job, SourceObject
 from sealtrain.rules.resources import ObjectInfo
 from sealtrain.rules.sealed import SealedFile
 from sealtrain.rules.shapes import DATASET_SHARE, Shape
-from sealtrain.rules.table import Look
+from sealtrain.rules.table import Look, check_learnable, is_table
 from sealtrain.rules.uploads import check_object_name
 
 SNIFFED_BYTES = 64 * 1024
@@ -149,6 +149,17 @@ def check_parts(files: Iterable[SealedFile], objects: Sequence[SourceObject]) ->
             f"{MANIFEST}, the parts that it names, and job.yaml",
             "upload the sealed folder under a name of its own",
         )
+
+
+def check_look(files: Iterable[tuple[str, int, Callable[[], bytes]]], job: Job, own: bool) -> None:
+    """Judge tables by their first bytes; `own`: by what the deployment's own trainer can learn from.
+
+    Each file is its name, its size, and how to read its first SNIFFED_BYTES. Raises RefusedError.
+    """
+    wanted = (one for one in files if job.format == "csv" or (own and is_table(one[0])))
+    looks = [check_csv(name, head(), size) for name, size, head in wanted]
+    if own:
+        check_learnable([look for look in looks if is_table(look.name)], job.arguments)
 
 
 def check_csv(name: str, head: bytes, size: int) -> Look:

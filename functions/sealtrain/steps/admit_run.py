@@ -20,9 +20,9 @@ from sealtrain.rules.capacity import cost_of, expires_s
 from sealtrain.rules.dataset import (
     MANIFEST,
     SNIFFED_BYTES,
-    check_csv,
     check_fits,
     check_hashable,
+    check_look,
     check_parts,
     check_pinned,
     looks_sealed,
@@ -34,7 +34,6 @@ from sealtrain.rules.job_file import parse_job
 from sealtrain.rules.resources import ObjectInfo
 from sealtrain.rules.sealed import LARGEST_MANIFEST_BYTES
 from sealtrain.rules.settings import Settings
-from sealtrain.rules.table import check_learnable, is_table
 from sealtrain.rules.uploads import (
     MOST_ATTEMPTS,
     Claim,
@@ -140,7 +139,8 @@ def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: 
     check_fits(objects, shape)
     if manifest is None:
         check_hashable(objects)
-        _look(objects, job, image == settings.trainer, upload, storage)
+        heads = [(each.name, each.size, _head(each, upload, storage)) for each in objects]
+        check_look(heads, job, own=image == settings.trainer)
     return FrozenJob(
         run=run,
         job=job,
@@ -157,17 +157,8 @@ def _freeze(run: str, upload: Upload, storage: Storage, settings: Settings, at: 
     )
 
 
-def _look(
-    objects: tuple[SourceObject, ...], job: Job, own: bool, upload: Upload, storage: Storage
-) -> None:
-    """Judge tables by their first bytes; `own`: by what the deployment's own trainer can learn from."""
-    looks = []
-    for each in objects:
-        if job.format == "csv" or (own and is_table(each.name)):
-            head = storage.get(upload.bucket, each.name, each.generation, first=SNIFFED_BYTES)
-            looks.append(check_csv(each.name, head, each.size))
-    if own:
-        check_learnable([look for look in looks if is_table(look.name)], job.arguments)
+def _head(each: SourceObject, upload: Upload, storage: Storage) -> Callable[[], bytes]:
+    return lambda: storage.get(upload.bucket, each.name, each.generation, first=SNIFFED_BYTES)
 
 
 def _sealed_before(
